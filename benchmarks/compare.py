@@ -1,0 +1,253 @@
+"""
+Time ovc beside onnxruntime and OpenVINO: same process, same inputs, in turns.
+
+    python -m benchmarks.compare resnet50 mobilenetv2 --threads 1 2
+    python -m benchmarks.compare model.onnx --engines ovc ovc-gpu --json out.json
+
+Batch 1 as the file has it, float32. Prints a table, and writes it as Markdown and JSON
+where asked. Engines that are not installed are left out (`pip install '.[bench]'`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from math import exp, log
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from . import networks, peak
+from .engines import ENGINES
+
+REFERENCE = "openvino"
+"""Ratios are against it; against onnxruntime where it is not installed."""
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("models", nargs="*", help="ONNX files or names of networks")
+    parser.add_argument("--all", action="store_true", help="all benchmark networks")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES))
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each engine")
+    parser.add_argument("--no-load", action="store_true", help="inference times only")
+    parser.add_argument("--json", type=Path, help="write all numbers here")
+    parser.add_argument("--markdown", type=Path, help="write the table here")
+    options = parser.parse_args(arguments)
+    if options.all:
+        options.models = networks.known_networks() + options.models
+    if not options.models:
+        parser.error("name a model, or give --all")
+    return options
+
+
+def worker(*arguments: str) -> dict[str, Any]:
+    """Run one measurement in a fresh process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.worker", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=networks.ROOT,
+        check=False,
+    )
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        sys.stderr.write(done.stderr[-2000:])
+        return {"error": f"the process ended with {done.returncode}"}
+    return json.loads(lines[-1])
+
+
+def summary(seconds: Sequence[float]) -> dict[str, float]:
+    """Median, least and spread: half the middle half of the times, over the median."""
+    middle = median(seconds)
+    low, _, high = quantiles(seconds, n=4)
+    return {
+        "median_ms": middle * 1e3,
+        "min_ms": min(seconds) * 1e3,
+        "spread": (high - low) / 2 / middle,
+        "runs": len(seconds),
+    }
+
+
+def flops_of(model: Path) -> int | None:
+    """The work of one inference, counted by ovc."""
+    from ovc.compiler.commands.inspect import model_facts
+
+    try:
+        return model_facts(model, {})["flops"]
+    except Exception as problem:
+        print(f"{model.name}: no operation count ({problem})", file=sys.stderr)
+        return None
+
+
+def compare(
+    model: str, options: argparse.Namespace, names: list[str]
+) -> dict[str, Any]:
+    """All measurements of one model."""
+    path = networks.find(model).resolve()
+    record: dict[str, Any] = {"model": path.stem, "flops": flops_of(path)}
+    for threads in options.threads:
+        print(f"{path.stem}, {threads} threads ...", file=sys.stderr, flush=True)
+        found = worker("time", str(path), str(threads), str(options.seconds), *names)
+        for name, entry in found.items() if "error" not in found else ():
+            if "seconds" in entry:
+                entry |= summary(entry.pop("seconds"))
+        record[f"threads_{threads}"] = found
+    if not options.no_load:
+        most = str(max(options.threads))
+        record["load"] = {n: worker("load", str(path), most, n) for n in names}
+    return record
+
+
+def speed_rows(
+    records: Sequence[dict[str, Any]], threads: int, names: list[str], top: float
+) -> list[list[str]]:
+    """One row a model: times, ratios, share of the peak."""
+    against = [n for n in names if not n.startswith("ovc")]
+    rows: list[list[str]] = []
+    for record in records:
+        entries = record[f"threads_{threads}"]
+        row = [record["model"]]
+        row += [_time(entries.get(name, {})) for name in names]
+        mine = entries.get("ovc", {}).get("median_ms")
+        for name in against:
+            theirs = entries.get(name, {}).get("median_ms")
+            row.append(f"{mine / theirs:.2f}" if mine and theirs else "")
+        flops = record["flops"]
+        row.append(f"{flops / (mine / 1e3) / top:.0%}" if mine and flops else "")
+        difference = entries.get("ovc", {}).get("difference")
+        row.append("" if difference is None else f"{difference:.0e}")
+        rows.append(row)
+    rows.append(_means_row(records, threads, names, against))
+    return rows
+
+
+def _time(entry: dict[str, Any]) -> str:
+    if "median_ms" not in entry:
+        return "failed" if "error" in entry else ""
+    return f"{entry['median_ms']:.2f} ({entry['min_ms']:.2f}, {entry['spread']:.0%})"
+
+
+def _means_row(
+    records: Sequence[dict[str, Any]],
+    threads: int,
+    names: list[str],
+    against: list[str],
+) -> list[str]:
+    row = ["geometric mean", *[""] * len(names)]
+    for name in against:
+        logs: list[float] = []
+        for record in records:
+            entries = record[f"threads_{threads}"]
+            mine = entries.get("ovc", {}).get("median_ms")
+            theirs = entries.get(name, {}).get("median_ms")
+            if mine and theirs:
+                logs.append(log(mine / theirs))
+        row.append(f"{exp(sum(logs) / len(logs)):.2f}" if logs else "")
+    return [*row, "", ""]
+
+
+def load_rows(records: Sequence[dict[str, Any]], names: list[str]) -> list[list[str]]:
+    """One row a model: seconds to load and megabytes, for each engine."""
+    rows: list[list[str]] = []
+    for record in records:
+        row = [record["model"]]
+        for name in names:
+            entry = record["load"][name]
+            if "load_s" not in entry:
+                row.append("failed")
+                continue
+            text = f"{entry['load_s']:.2f} s, {entry['memory_bytes'] / 1e6:.0f} MB"
+            if "reload_s" in entry:
+                text += f" (artifact: {entry['reload_s'] * 1e3:.0f} ms)"
+            row.append(text)
+        rows.append(row)
+    return rows
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose source is aligned as well."""
+    lines = [list(header), *map(list, rows)]
+    widths = [max(len(line[c]) for line in lines) for c in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (cell.ljust(w) for cell, w in zip(cells, widths, strict=True))
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join("-" * (w + 2) for w in widths) + "|"
+    return "\n".join([line(header), rule, *map(line, rows)])
+
+
+def report(
+    records: Sequence[dict[str, Any]],
+    machine: dict[str, Any],
+    options: argparse.Namespace,
+    names: list[str],
+) -> str:
+    """The whole report, as Markdown."""
+    parts = [f"{machine['processor']}, {machine['cores']} cores, {machine['system']}."]
+    parts.append(
+        "Milliseconds: median (least, spread). Ratios are ovc's time over the other's: "
+        "below 1 ovc is faster."
+    )
+    against = [f"ovc/{n}" for n in names if not n.startswith("ovc")]
+    for threads in options.threads:
+        top = machine["peak_flops"][str(threads)]
+        parts.append(
+            f"### {threads} thread{'s' * (threads > 1)}, {top / 1e9:.0f} GFLOP/s peak"
+        )
+        header = ["network", *names, *against, "of peak", "difference"]
+        parts.append(markdown(header, speed_rows(records, threads, names, top)))
+    if not options.no_load:
+        parts.append(f"### Load time and memory, {max(options.threads)} threads")
+        parts.append(markdown(["network", *names], load_rows(records, names)))
+    return "\n\n".join(parts) + "\n"
+
+
+def describe_machine(threads: Sequence[int]) -> dict[str, Any]:
+    """Processor, cores and measured peak."""
+    from llvmlite import binding as llvm
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    return {
+        "processor": f"{next(named, platform.processor())} ({llvm.get_host_cpu_name()})",
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "peak_flops": {str(count): peak.measure(count) for count in threads},
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print and write."""
+    options = parse_arguments(arguments)
+    wanted = options.engines or ["ovc", "onnxruntime", "openvino"]
+    names = [name for name in wanted if ENGINES[name].installed()]
+    for name in set(wanted) - set(names):
+        print(f"{name} is not installed and left out", file=sys.stderr)
+    machine = describe_machine(options.threads)
+    records = [compare(model, options, names) for model in options.models]
+    text = report(records, machine, options, names)
+    print(text)
+    if options.markdown:
+        options.markdown.write_text(text)
+    if options.json:
+        facts = {"machine": machine, "engines": names, "networks": records}
+        options.json.write_text(json.dumps(facts, indent=1) + "\n")
+    failed = [
+        r for r in records for n in options.threads if "error" in r[f"threads_{n}"]
+    ]
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,207 @@
+"""The functions of `import ovc`. Each imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ovc.runtime.errors import ArtifactError, DeviceError, OvcError
+
+from .model import CompiledModel, Model
+from .ports import Port
+
+if TYPE_CHECKING:
+    from ovc.compiler.options import Observer
+    from ovc.runtime.artifact import Artifact
+
+PathLike = str | os.PathLike[str]
+
+ZIP_MAGIC = b"PK\3\4"
+"""An artifact starts with it; no ONNX file does."""
+
+TARGETS = {"CPU": "cpu", "GPU": "gpu", "AUTO": "cpu"}
+
+ACCEPTED: dict[str, tuple[str, ...]] = {
+    "INFERENCE_PRECISION_HINT": ("f32", "<Type: 'float32'>"),
+    "PERFORMANCE_HINT": ("LATENCY",),
+    "NUM_STREAMS": ("1",),
+}
+"""Settings with one meaning here, and the values that have it."""
+
+
+def compile_model(
+    model: PathLike | Model,
+    device_name: str = "CPU",
+    config: Mapping[str, Any] | None = None,
+    *,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> CompiledModel:
+    """
+    Compile a model for a device, ready to be called.
+
+    Args:
+        model: an ONNX file, or a `Model` from `read_model`; an .ovc file is loaded.
+        device_name: "CPU", "GPU", or one of `available_devices()`.
+        config: `INFERENCE_NUM_THREADS`, and others of OpenVINO that ask for what is so
+            anyway (`INFERENCE_PRECISION_HINT: f32`).
+        input_shapes: static shapes for inputs with symbolic dimensions, by name.
+
+    Raises:
+        OvcError: the file, the network, a shape or the device is at fault. The message
+            says which, and what to do.
+    """
+    path = model.path if isinstance(model, Model) else Path(model)
+    shapes = {name: tuple(map(int, s)) for name, s in (input_shapes or {}).items()}
+    if isinstance(model, Model):
+        shapes = model.input_shapes | shapes
+    if is_artifact(path):
+        if shapes:
+            raise ArtifactError(f"{path}: is compiled already; its shapes are fixed")
+        return import_model(path, device_name, config)
+    return compile_file(path, device_name, config, shapes)
+
+
+def compile_file(
+    path: Path,
+    device_name: str,
+    config: Mapping[str, Any] | None,
+    input_shapes: Mapping[str, tuple[int, ...]],
+    observer: Observer | None = None,
+) -> CompiledModel:
+    """Like `compile_model`, for a model file, while `observer` watches."""
+    from ovc.compiler import driver
+    from ovc.compiler.options import CompileOptions, Observer
+
+    target, threads = _target(device_name), _threads(config)
+    options = CompileOptions(input_shapes=input_shapes, observer=observer or Observer())
+    return load(driver.compile_file(path, target, options), device_name, threads)
+
+
+def import_model(
+    model: PathLike | bytes | BytesIO,
+    device_name: str = "",
+    config: Mapping[str, Any] | None = None,
+) -> CompiledModel:
+    """
+    Load an artifact: a path, or what `export_model` returned.
+
+    Args:
+        model: a path, the bytes of an artifact, or a stream of them.
+        device_name: "CPU" or "GPU"; by default the one that it was compiled for.
+        config: as for `compile_model`.
+
+    Raises:
+        ArtifactError: the artifact is damaged, of another version or for another kind
+            of device.
+    """
+    from ovc.runtime.artifact import read_artifact
+
+    if isinstance(model, bytes | BytesIO):
+        data = model if isinstance(model, bytes) else model.getvalue()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "imported.ovc")
+            path.write_bytes(data)
+            artifact = read_artifact(path)
+    else:
+        artifact = read_artifact(model)
+    made_for = artifact.manifest.target.upper()
+    if device_name and _target(device_name) != artifact.manifest.target:
+        raise ArtifactError(
+            f"{artifact.origin}: was compiled for {made_for}, not for {device_name}"
+        )
+    return load(artifact, device_name or made_for, _threads(config))
+
+
+def load(artifact: Artifact, device_name: str, threads: int | None) -> CompiledModel:
+    """A compiled model from an artifact in memory."""
+    from ovc.runtime import session
+
+    def export(target: PathLike | BytesIO) -> None:
+        from ovc.runtime.artifact import write_artifact
+
+        if not isinstance(target, BytesIO):
+            write_artifact(target, artifact)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "exported.ovc")
+            write_artifact(path, artifact)
+            target.write(path.read_bytes())
+
+    return CompiledModel(session.load(artifact, device_name, threads), export)
+
+
+def read_model(model: PathLike) -> Model:
+    """
+    Read an ONNX file: its inputs and outputs, which `reshape` can fix.
+
+    Raises:
+        OvcError: it cannot be read, or uses what is not known; all of that is listed.
+    """
+    from ovc.compiler.driver import read_model as read
+    from ovc.dialects.types import dtype_of
+
+    imported = read(Path(model))
+
+    def ports(found: Sequence[Any]) -> list[Port]:
+        return [
+            Port(i, p.name, p.dims or ("...",), dtype_of(p.element))
+            for i, p in enumerate(found)
+        ]
+
+    return Model(Path(model), ports(imported.inputs), ports(imported.outputs))
+
+
+def available_devices() -> list[str]:
+    """The devices of this machine: "CPU", and "GPU" where OpenCL has one."""
+    from ovc.runtime.devices import available
+
+    return [device.name for device in available()]
+
+
+def _target(device_name: str) -> str:
+    kind = device_name.upper().partition(".")[0].partition(":")[0]
+    if kind not in TARGETS:
+        raise DeviceError(f"there is no device '{device_name}'; choose CPU or GPU")
+    return TARGETS[kind]
+
+
+def _threads(config: Mapping[str, Any] | None) -> int | None:
+    """The number of threads that `config` asks for; all other settings are checked."""
+    threads: int | None = None
+    for key, value in (config or {}).items():
+        if key == "INFERENCE_NUM_THREADS":
+            threads = _positive(key, value)
+        elif key not in ACCEPTED:
+            known = ", ".join(("INFERENCE_NUM_THREADS", *ACCEPTED))
+            raise OvcError(f"config '{key}' is unknown; known are {known}")
+        elif str(value) not in ACCEPTED[key]:
+            raise OvcError(
+                f"config {key} cannot be '{value}'; only {ACCEPTED[key][0]} is supported"
+            )
+    return threads
+
+
+def _positive(key: str, value: Any) -> int | None:
+    """OpenVINO takes 0 for "as many as there are cores"."""
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0:
+        raise OvcError(f"config {key} must be a number of threads, not '{value}'")
+    return number or None
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether a path names a compiled artifact, by suffix or by its first bytes."""
+    if path.suffix == ".ovc":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == ZIP_MAGIC
+    except OSError:
+        return False

@@ -1,0 +1,87 @@
+"""`ovc bench`: how long one inference takes, and where the time goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .compile import Json, Quiet, Shapes
+from .console import print_json, show, table
+from .profile import profile_record, profile_table
+from .run import Device, Threads, opened
+
+if TYPE_CHECKING:
+    from ovc import CompiledModel
+
+WARM_UP = 5
+
+
+def bench_command(
+    model: Annotated[Path, typer.Argument(help="An .ovc artifact or an ONNX file.")],
+    device: Device = None,
+    threads: Threads = None,
+    input_shape: Shapes = None,
+    iterations: Annotated[int, typer.Option("--iterations", "-n", min=1)] = 50,
+    per_layer: Annotated[
+        bool, typer.Option("--per-layer", help="Show the time of every launch.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Time a network on random inputs."""
+    start = time.perf_counter()
+    compiled = opened(model, device, threads, input_shape, quiet)
+    load = time.perf_counter() - start
+    arrays = random_inputs(compiled)
+    for _ in range(WARM_UP):
+        compiled(arrays)
+    seconds: list[float] = []
+    for _ in range(iterations):
+        begin = time.perf_counter()
+        compiled(arrays)
+        seconds.append(time.perf_counter() - begin)
+    facts = {"model": str(model), "iterations": iterations, "load_ms": load * 1e3}
+    facts |= statistics(seconds)
+    steps = compiled.profile(arrays) if per_layer else []
+    if json:
+        print_json(facts | ({"layers": profile_record(steps)} if per_layer else {}))
+        return
+    numbers = ("median ms", "least ms", "most ms", "spread")
+    result = table("", "model", *numbers, right=numbers)
+    times = (f"{facts[f'{key}_ms']:.3f}" for key in ("median", "min", "max"))
+    result.add_row(str(model), *times, f"{facts['spread']:.1%}")
+    show(result)
+    if per_layer:
+        show(profile_table(steps))
+
+
+def random_inputs(compiled: CompiledModel) -> dict[str, Any]:
+    """Arrays that fit: small normal floats, zeros and ones for the others."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    arrays: dict[str, Any] = {}
+    for port in compiled.inputs:
+        if port.dtype.kind in "fV":
+            values = generator.standard_normal(port.shape)
+        else:
+            values = generator.integers(0, 2, port.shape)
+        arrays[port.name] = values.astype(port.dtype)
+    return arrays
+
+
+def statistics(seconds: Sequence[float]) -> dict[str, float]:
+    """Median, extremes and spread: half the middle half, over the median."""
+    middle = median(seconds)
+    low, _, high = quantiles(seconds, n=4) if len(seconds) > 1 else (middle,) * 3
+    return {
+        "median_ms": middle * 1e3,
+        "min_ms": min(seconds) * 1e3,
+        "max_ms": max(seconds) * 1e3,
+        "spread": (high - low) / 2 / middle,
+    }

@@ -1,0 +1,136 @@
+"""`ovc compile`: a model file to an artifact."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...runtime.errors import ArtifactError
+from ..options import CompileOptions, Shape, parse_input_shape
+from .console import human_bytes, note, print_json, show, watching
+
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-shape",
+        metavar="NAME:1x3x320x320",
+        help="Fix the symbolic dimensions of an input. Repeat it for others.",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors and results.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def compile_command(
+    model: Annotated[Path, typer.Argument(help="An ONNX file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The artifact; MODEL.ovc here by default."),
+    ] = None,
+    target: Annotated[str, typer.Option("--target", "-t", help="cpu or gpu.")] = "cpu",
+    input_shape: Shapes = None,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Generic passes to run, as ovc-opt takes them.")
+    ] = None,
+    print_ir_after: Annotated[
+        list[str] | None, typer.Option(metavar="STAGE", help="Print IR after a stage.")
+    ] = None,
+    stats: Annotated[
+        bool, typer.Option(help="Show time and effect of passes.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Check the IR after every pass.")
+    ] = False,
+) -> None:
+    """Compile a model to an artifact."""
+    shapes = parsed_shapes(input_shape)
+    if target not in ("cpu", "gpu"):
+        raise typer.BadParameter(
+            f"'{target}' is neither cpu nor gpu", param_hint="--target"
+        )
+    if json and print_ir_after:
+        raise typer.BadParameter("--json and --print-ir-after exclude each other")
+    place = output or Path(f"{model.stem}.ovc")
+    check_writable(place)
+
+    from ...runtime.artifact import write_artifact
+    from ..driver import compile_file
+
+    start = time.perf_counter()
+    with watching(quiet, print_ir_after or []) as observer:
+        options = CompileOptions(
+            input_shapes=shapes,
+            pipeline=pipeline,
+            check_every_pass=verbose,
+            observer=observer,
+        )
+        artifact = compile_file(model, target, options)
+        write_artifact(place, artifact)
+    seconds = time.perf_counter() - start
+    manifest = artifact.manifest
+    facts = {
+        "artifact": str(place),
+        "target": target,
+        "bytes": place.stat().st_size,
+        "kernels": len(manifest.kernels),
+        "launches": len(manifest.launches),
+        "arena_bytes": manifest.arena_bytes,
+        "weights_bytes": manifest.weights_bytes,
+        "seconds": round(seconds, 3),
+    }
+    if json:
+        passes = [
+            {
+                "name": r.name,
+                "seconds": r.seconds,
+                "operations_before": r.operations_before,
+                "operations_after": r.operations_after,
+            }
+            for r in observer.reports
+        ]
+        print_json(facts | ({"passes": passes} if stats else {}))
+        return
+    if stats:
+        show(observer.table())
+    if not quiet:
+        note(
+            f"{place}: {target}, {human_bytes(facts['bytes'])}, "
+            f"{facts['kernels']} kernels in {facts['launches']} launches, "
+            f"arena {human_bytes(manifest.arena_bytes)}, {seconds:.1f} s",
+            style="green",
+        )
+
+
+def parsed_shapes(texts: list[str] | None) -> dict[str, Shape]:
+    """Shapes by input name. A malformed one is wrong usage."""
+    shapes: dict[str, Shape] = {}
+    for text in texts or []:
+        try:
+            name, shape = parse_input_shape(text)
+        except ValueError as problem:
+            raise typer.BadParameter(
+                str(problem), param_hint="--input-shape"
+            ) from problem
+        if name in shapes:
+            raise typer.BadParameter(
+                f"the shape of '{name}' is given twice", param_hint="--input-shape"
+            )
+        shapes[name] = shape
+    return shapes
+
+
+def check_writable(path: Path) -> None:
+    """Refuse an output path now rather than after the work."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise ArtifactError(f"{path}: there is no folder {folder}")
+    if path.is_dir():
+        raise ArtifactError(f"{path}: is a folder")
+    if not os.access(folder, os.W_OK):
+        raise ArtifactError(f"{path}: the folder {folder} cannot be written to")

@@ -1,0 +1,96 @@
+"""What a compilation may be asked for, and who watches it. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PassReport:
+    """What one pass did: operation counts are of the whole module."""
+
+    name: str
+    seconds: float
+    operations_before: int
+    operations_after: int
+    matches: int | None = None
+    """How often the pass rewrote; None when it does not count."""
+
+
+class Observer:
+    """
+    Someone who watches a compilation. This one ignores everything; the command line's
+    shows a progress bar, prints IR and collects statistics.
+    """
+
+    def started(self, step: str, index: int, count: int) -> None:
+        """Step `index` of `count` (from 0) begins. `step` is a word for people."""
+
+    def finished(self, report: PassReport) -> None:
+        """A pass ended."""
+
+    def after_pass(self, name: str, module: Any) -> None:
+        """A pass ended; `module` is the IR as it then is and must not be changed."""
+
+    def stage(self, name: str, module: Any) -> None:
+        """A stage ended; `module` is the IR as it then is and must not be changed."""
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """
+    Options of one compilation. Those in `recorded` decide the artifact's bytes; the
+    others only watch or check.
+    """
+
+    input_shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
+    """Static shapes by input name, for inputs with symbolic dimensions."""
+
+    pipeline: str | None = None
+    """Text of the generic passes to run instead of the default ones."""
+
+    cpu: str | None = None
+    """LLVM's name of the processor to compile for; None is this machine's."""
+
+    features: str | None = None
+    """LLVM's feature string, with `cpu`; None is this machine's."""
+
+    check_every_pass: bool = False
+    """Verify the module after every pass, not only between stages."""
+
+    observer: Observer = field(default_factory=Observer, compare=False)
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What the artifact's manifest says about the options: plain JSON values."""
+        record: dict[str, Any] = {}
+        if self.input_shapes:
+            shapes = sorted(self.input_shapes.items())
+            record["input_shapes"] = {name: list(shape) for name, shape in shapes}
+        for name in ("pipeline", "cpu", "features"):
+            if getattr(self, name) is not None:
+                record[name] = getattr(self, name)
+        return record
+
+
+DIMENSIONS = r"\d+(?:[x, ]+\d+)*"
+SHAPE_TEXT = re.compile(rf"^(.+?)(?:[:=]({DIMENSIONS})|[:=]?\[((?:{DIMENSIONS})?)\])$")
+
+
+def parse_input_shape(text: str) -> tuple[str, Shape]:
+    """
+    Name and shape of `x:1x3x320x320`, `x=1,3,320,320` or `x[1,3,320,320]`.
+
+    Raises:
+        ValueError: the text has another form. The message shows the right one.
+    """
+    match = SHAPE_TEXT.match(text.strip())
+    if match is None:
+        raise ValueError(f"'{text}' is not of the form NAME:1x3x320x320")
+    name, plain, bracketed = match.groups()
+    return name, tuple(int(d) for d in re.findall(r"\d+", plain or bracketed or ""))

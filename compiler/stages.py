@@ -1,0 +1,124 @@
+"""
+The stages a network passes through, and the check at the end of each.
+
+| stage     | dialects                        | holds when it ends                            |
+| --------- | ------------------------------- | --------------------------------------------- |
+| `network` | func nn const                   | what the model means: values, no device       |
+| `legal`   | func nn const                   | every type is static; the target takes all    |
+| `kernels` | func kernel arith math const    | all work is in kernels                        |
+| `plan`    | plan kernel                     | no tensors: buffers, offsets, an order        |
+
+A stage's name may stand in a pipeline (`infer-shapes,dce,network`): there it is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import ModuleOp, TensorType, UnrankedTensorType
+from xdsl.ir import Operation
+from xdsl.utils.exceptions import VerifyException
+
+from ..dialects.types import is_static
+from .locations import describe
+
+
+class StageError(Exception):
+    """The compiler broken: an operation is not what its stage or dialect allows."""
+
+
+Rule = Callable[[Operation], str | None]
+"""Says what is wrong with an operation, or None."""
+
+
+def anything(op: Operation) -> str | None:
+    """Accept every operation of the stage's dialects."""
+    return None
+
+
+def static_types(op: Operation) -> str | None:
+    """Require that the shapes of all results are known."""
+    for result in op.results:
+        if _is_tensor(result.type) and not is_static(result.type):
+            return f"its result type {result.type} is not static"
+    return None
+
+
+def no_tensors(op: Operation) -> str | None:
+    """Require that values are buffers, no longer tensors."""
+    for value in (*op.operands, *op.results):
+        if _is_tensor(value.type):
+            return f"it still has a value of type {value.type}"
+    return None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A promise about the module: which dialects it uses and what else holds."""
+
+    name: str
+    dialects: tuple[str, ...]
+    rule: Rule = anything
+
+    def check(self, module: ModuleOp) -> None:
+        """
+        Check the promise, and that the module is well formed.
+
+        Raises:
+            StageError: it does not hold. The message names the stage and operation.
+        """
+        verify(module, f"at the end of stage {self.name}")
+        for op in module.walk():
+            if op is module:
+                continue
+            if op.dialect_name() not in self.dialects:
+                allowed = ", ".join(self.dialects)
+                problem = f"only {allowed} are allowed"
+            else:
+                problem = self.rule(op)
+            if problem is not None:
+                raise StageError(
+                    f"at the end of stage {self.name}: {describe(op)}: {problem}"
+                )
+
+
+def verify(module: ModuleOp, when: str) -> None:
+    """
+    Check that the module is well formed.
+
+    Args:
+        when: opens the message, like "after pass dce".
+
+    Raises:
+        StageError: it is not. The message names the operation.
+    """
+    try:
+        module.verify()
+    except VerifyException as error:
+        raise StageError(f"{when}: {_culprit(module)}{_message(error)}") from error
+
+
+def _message(error: VerifyException) -> str:
+    return str(error).strip() or "the module does not verify"
+
+
+def _culprit(module: ModuleOp) -> str:
+    for op in module.walk(region_first=True):
+        try:
+            op.verify(verify_nested_ops=False)
+        except VerifyException:
+            return f"{describe(op)}: "
+    return ""
+
+
+def _is_tensor(type_: object) -> bool:
+    return isinstance(type_, TensorType | UnrankedTensorType)
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("network", ("func", "nn", "const")),
+    Stage("legal", ("func", "nn", "const"), static_types),
+    Stage("kernels", ("func", "kernel", "arith", "math", "const"), static_types),
+    Stage("plan", ("plan", "kernel"), no_tensors),
+)

@@ -1,0 +1,178 @@
+"""
+`const`: constants whose numbers stay outside the IR.
+
+A weight is an attribute that knows its content hash and its array; the text shows type
+and hash only, so printing a module never prints megabytes. Small constants are shown
+in full, as `dense<...>`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute, Data, Dialect, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    irdl_op_definition,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.parser import AttrParser, Parser
+from xdsl.printer import Printer
+from xdsl.traits import ConstantLike, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from .types import Array, dtype_of, element_of
+
+PRINTED_ELEMENTS = 32
+"""Constants of at most this many elements are printed in full."""
+
+
+class Weight:
+    """An array with its content hash, computed at first need. The array is read-only."""
+
+    def __init__(self, array: Array) -> None:
+        self.array = array if array.flags.c_contiguous else np.ascontiguousarray(array)
+        self.array = self.array.reshape(array.shape)
+        self.array.flags.writeable = False
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of type, shape and bytes, 16 hexadecimal digits of it."""
+        head = f"{self.array.dtype.str}{self.array.shape}".encode()
+        flat = self.array.reshape(-1).view(np.uint8)
+        return hashlib.sha256(head + memoryview(flat).tobytes()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Weight)
+            and self.array.shape == other.array.shape
+            and self.array.dtype == other.array.dtype
+            and self.hash == other.hash
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.array.shape, self.array.dtype.str))
+
+
+WEIGHTS: dict[str, Weight] = {}
+"""Weights by hash that text in this process may refer to; filled by `remember`."""
+
+
+def remember(weight: Weight) -> None:
+    """Make `weight` known to parsers in this process, by its hash."""
+    WEIGHTS[weight.hash] = weight
+
+
+@irdl_attr_definition
+class WeightAttr(Data[Weight]):
+    """`#const.weight<"hash">`: a reference to an array that is not in the text."""
+
+    name = "const.weight"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Weight:
+        with parser.in_angle_brackets():
+            key = parser.parse_str_literal()
+        if key not in WEIGHTS:
+            parser.raise_error(f"the weights with hash {key} are not loaded")
+        return WEIGHTS[key]
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(self.data.hash)
+
+
+@irdl_op_definition
+class ConstantOp(IRDLOperation):
+    """
+    A constant tensor.
+
+    `value` is `dense<...>` in the text when it is small, else a weight reference.
+    """
+
+    name = "const.constant"
+
+    value = prop_def(WeightAttr)
+    output = result_def(TensorType)
+
+    traits = traits_def(Pure(), ConstantLike())
+
+    def __init__(self, array: Array, type_: TensorType[Attribute] | None = None) -> None:
+        """The tensor type follows from the array unless `type_` (an encoding) is given."""
+        if type_ is None:
+            type_ = TensorType(element_of(array.dtype), array.shape)
+        super().__init__(
+            properties={"value": WeightAttr(Weight(array))}, result_types=[type_]
+        )
+
+    @property
+    def array(self) -> Array:
+        """The numbers. Read-only."""
+        return self.value.data.array
+
+    def verify_(self) -> None:
+        type_, array = self.output.type, self.array
+        if type_.get_shape() != array.shape or dtype_of(type_.element_type) != array.dtype:
+            raise VerifyException(
+                f"the constant's array is {array.dtype}{list(array.shape)}, its type {type_}"
+            )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        array = self.array
+        if array.size <= PRINTED_ELEMENTS:
+            printer.print_string(f"[{', '.join(map(_literal, array.reshape(-1)))}]")
+        else:
+            remember(self.value.data)
+            printer.print_attribute(self.value)
+        printer.print_op_attributes(self.attributes)
+        printer.print_string(" : ")
+        printer.print_attribute(self.output.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> ConstantOp:
+        numbers = parser.parse_optional_comma_separated_list(
+            parser.Delimiter.SQUARE, lambda: _parse_literal(parser)
+        )
+        reference = None if numbers is not None else parser.parse_attribute()
+        attributes = parser.parse_optional_attr_dict()
+        parser.parse_punctuation(":")
+        type_ = parser.parse_type()
+        if not isinstance(type_, TensorType):
+            parser.raise_error("a constant's type is a ranked tensor")
+        if numbers is not None:
+            flat = np.array(numbers, dtype_of(type_.element_type))
+            op = cls(flat.reshape(type_.get_shape()), type_)
+        elif isinstance(reference, WeightAttr):
+            op = cls(reference.data.array, type_)
+        else:
+            parser.raise_error("expected a list of numbers or a weight")
+        op.attributes |= attributes
+        return op
+
+
+def _literal(number: np.generic) -> str:
+    plain = number.item() if number.dtype.kind in "biuf" else float(number)  # pyright: ignore
+    return str(int(plain)) if isinstance(plain, bool) else repr(plain)
+
+
+def _parse_literal(parser: Parser) -> float | int:
+    sign = -1 if parser.parse_optional_punctuation("-") else 1
+    for word in ("inf", "nan"):
+        if parser.parse_optional_keyword(word):
+            return sign * float(word)
+    return sign * parser.parse_number(allow_boolean=True)
+
+
+def constant_array(value: SSAValue) -> Array | None:
+    """The numbers of a value that is a constant; None for any other."""
+    return value.owner.array if isinstance(value.owner, ConstantOp) else None
+
+
+Const = Dialect("const", [ConstantOp], [WeightAttr])

@@ -1,0 +1,1 @@
+"""The kernel dialect: nests with schedules, and register tiles."""

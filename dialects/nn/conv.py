@@ -1,0 +1,393 @@
+"""Convolution and its transpose, of any spatial rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from math import gcd, prod
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from xdsl.dialects.builtin import DenseArrayBase
+from xdsl.irdl import (
+    irdl_op_definition,
+    operand_def,
+    opt_operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from .base import Array, NNOp, integer, ints, shape_of, text, to_attribute
+from .numeric import widened
+from .windows import (
+    AUTO_PADS,
+    Window,
+    named,
+    per_dimension,
+    taps,
+    windows,
+)
+
+if TYPE_CHECKING:
+    from ..kernel.build import Index, Loops, Nest
+
+
+class Channels(NamedTuple):
+    """How channels are divided: `groups` times `inputs` to `outputs` of each group."""
+
+    groups: int
+    inputs: int
+    outputs: int
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every output channel reads one input channel, its own."""
+        return self.groups > 1 and self.inputs == self.outputs == 1
+
+    def output_dims(self) -> dict[str, int]:
+        """Dimensions of a nest that together count the output channels."""
+        if self.depthwise:
+            return {"c": self.groups}
+        group = {"g": self.groups} if self.groups > 1 else {}
+        return group | {"oc": self.outputs}
+
+    def input_dims(self) -> dict[str, int]:
+        """The dimension to sum over; none when a group reads a single channel."""
+        return {} if self.groups > 1 and self.inputs == 1 else {"ic": self.inputs}
+
+    def indices(self, n: Nest) -> tuple[Index | int, ...]:
+        """Input channel, output channel, and each of them counted in its group."""
+        if self.depthwise:
+            return n["c"], n["c"], 0, 0
+        inner: Index | int = n["ic"] if self.input_dims() else 0
+        if self.groups == 1:
+            return inner, n["oc"], inner, n["oc"]
+        group = n["g"]
+        outer = group * self.outputs + n["oc"]
+        return group * self.inputs + inner, outer, inner, n["oc"]
+
+
+def check_operands(x: Sequence[int], w: Sequence[int]) -> None:
+    """Whether input and weights have the same rank, at least 3."""
+    if len(x) < 3:
+        raise VerifyException(
+            f"the input {list(x)} has rank {len(x)}, expected [N, C, spatial...]"
+        )
+    if len(w) != len(x):
+        raise VerifyException(
+            f"the weights {list(w)} do not have the rank of the input {list(x)}"
+        )
+
+
+def check_bias(bias: Sequence[int] | None, channels: int) -> None:
+    """Whether there is one bias per output channel."""
+    if bias is not None and tuple(bias) != (channels,):
+        raise VerifyException(
+            f"the bias {list(bias)} does not match the {channels} output channels"
+        )
+
+
+@irdl_op_definition
+class ConvOp(NNOp):
+    """
+    `output[n, o, p] = b[o] + sum(x[n, g(o) * I + i, p * stride - pad + k * dilation]
+    * w[o, i, k] over i, k)`, where `g(o)` is the group of output channel `o`.
+
+    | operand | shape                               |
+    | ------- | ----------------------------------- |
+    | x       | `[N, C, spatial...]`                |
+    | w       | `[O, I = C / group, kernel...]`     |
+    | b       | `[O]`                               |
+    | output  | `[N, O, windows...]`                |
+
+    Source: ONNX Conv.
+    """
+
+    name = "nn.conv"
+
+    x = operand_def()
+    w = operand_def()
+    b = opt_operand_def()
+
+    strides = opt_prop_def(DenseArrayBase)
+    pads = opt_prop_def(DenseArrayBase)
+    """All begins, then all ends."""
+    dilations = opt_prop_def(DenseArrayBase)
+    group = prop_def(default_value=to_attribute(1))
+    auto_pad = prop_def(default_value=to_attribute("NOTSET"))
+
+    output = result_def()
+
+    def windows(
+        self, x: Sequence[int] | None = None, w: Sequence[int] | None = None
+    ) -> list[Window]:
+        """Geometry per spatial dimension, for these shapes or the operands' own."""
+        return windows(
+            (x or shape_of(self.x))[2:],
+            (w or shape_of(self.w))[2:],
+            ints(self.strides),
+            ints(self.dilations),
+            ints(self.pads),
+            text(self.auto_pad),
+        )
+
+    def channels(self, w: Sequence[int] | None = None) -> Channels:
+        """How channels are divided into groups."""
+        outs, ins, *_ = w or shape_of(self.w)
+        groups = integer(self.group)
+        return Channels(groups, ins, outs // groups)
+
+    def shapes(self) -> Sequence[tuple[int, ...]]:
+        x, w = shape_of(self.x), shape_of(self.w)
+        check_operands(x, w)
+        groups = integer(self.group)
+        if groups < 1 or w[0] % groups:
+            raise VerifyException(
+                f"{w[0]} output channels do not divide into {groups} groups"
+            )
+        if x[1] != w[1] * groups:
+            raise VerifyException(
+                f"the input has {x[1]} channels, the weights {list(w)} in {groups} "
+                f"group(s) expect {w[1] * groups}"
+            )
+        check_bias(None if self.b is None else shape_of(self.b), w[0])
+        return [(x[0], w[0], *(g.output for g in self.windows()))]
+
+    def reference(self, x: Array, w: Array, b: Array | None = None) -> Array:
+        geometry = self.windows(x.shape, w.shape)
+        groups, ins, outs = self.channels(w.shape)
+        sizes = [g.output for g in geometry]
+        weights = widened(w).reshape(groups, outs, ins, *w.shape[2:])
+        data = widened(x)
+        result = np.zeros((len(x), groups, outs, prod(sizes)), data.dtype)
+        for tap, seen in taps(data, geometry):
+            columns = seen.reshape(len(x), groups, ins, -1)
+            result += weights[:, :, :, *tap] @ columns
+        result = result.reshape(len(x), groups * outs, *sizes)
+        if b is not None:
+            result += b.reshape(-1, *(1,) * len(sizes))
+        return result.astype(x.dtype, copy=False)
+
+    def loops(self, k: Loops) -> None:
+        geometry, channels = self.windows(), self.channels()
+        outputs = named("o", [g.output for g in geometry])
+        kernel = named("k", [g.kernel for g in geometry])
+        summed = channels.input_dims() | kernel
+        n = k.nest(
+            {"n": shape_of(self.x)[0], **channels.output_dims(), **outputs, **summed}
+        )
+        source, target, inner, _ = channels.indices(n)
+        seen = [
+            g.at(n[o], n[t]) for g, o, t in zip(geometry, outputs, kernel, strict=True)
+        ]
+        x = n.read(self.x, [n["n"], source, *seen], fill=0)
+        w = n.read(self.w, [target, inner, *(n[t] for t in kernel)])
+        bias = None if self.b is None else n.read(self.b, [target])
+        total = n.sum(x * w, over=list(summed), init=bias)
+        n.write(total, self.output, [n["n"], target, *(n[o] for o in outputs)])
+
+    def flops(self) -> int:
+        return 2 * prod(shape_of(self.output)) * prod(shape_of(self.w)[1:])
+
+
+@irdl_op_definition
+class ConvTransposeOp(NNOp):
+    """
+    The transpose of a convolution: every input element adds a scaled kernel.
+
+    `full[n, o, q * stride + k * dilation] += x[n, i, q] * w[i, o, k]`, summed over the
+    input channels `i` of the group of `o`; `output = b + full` without its padding.
+
+    | operand | shape                             |
+    | ------- | --------------------------------- |
+    | x       | `[N, C, spatial...]`              |
+    | w       | `[C, O / group, kernel...]`       |
+    | b       | `[O]`                             |
+    | output  | `[N, O, sizes...]`                |
+
+    `sizes` is `output_shape`, or `(S - 1) * stride + (K - 1) * dilation + 1 +
+    output_padding - pads`. Source: ONNX ConvTranspose.
+    """
+
+    name = "nn.conv_transpose"
+
+    x = operand_def()
+    w = operand_def()
+    b = opt_operand_def()
+
+    strides = opt_prop_def(DenseArrayBase)
+    pads = opt_prop_def(DenseArrayBase)
+    dilations = opt_prop_def(DenseArrayBase)
+    group = prop_def(default_value=to_attribute(1))
+    output_padding = opt_prop_def(DenseArrayBase)
+    output_shape = opt_prop_def(DenseArrayBase)
+    """Spatial sizes of the output; decides the padding when it is given."""
+    auto_pad = prop_def(default_value=to_attribute("NOTSET"))
+
+    output = result_def()
+
+    def windows(
+        self, x: Sequence[int] | None = None, w: Sequence[int] | None = None
+    ) -> list[Window]:
+        """
+        Geometry of the convolution this one transposes: its input is our output.
+        """
+        sizes, kernel = (x or shape_of(self.x))[2:], (w or shape_of(self.w))[2:]
+        rank = len(sizes)
+        strides = per_dimension(ints(self.strides), rank, 1, "strides", 1)
+        dilations = per_dimension(ints(self.dilations), rank, 1, "dilations", 1)
+        pads = per_dimension(ints(self.pads), 2 * rank, 0, "pads")
+        extra = per_dimension(ints(self.output_padding), rank, 0, "output_padding")
+        targets = ints(self.output_shape)[-rank:]
+        if targets and len(targets) != rank:
+            raise VerifyException(f"output_shape {list(targets)} needs {rank} sizes")
+        auto_pad = text(self.auto_pad)
+        if auto_pad not in AUTO_PADS:
+            raise VerifyException(
+                f"auto_pad {auto_pad} is not one of {list(AUTO_PADS)}"
+            )
+        result: list[Window] = []
+        for i in range(rank):
+            full = (sizes[i] - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1
+            full += extra[i]
+            begin, end = (pads[i], pads[i + rank]) if auto_pad == "NOTSET" else (0, 0)
+            target = full - begin - end
+            if targets or auto_pad.startswith("SAME"):
+                target = targets[i] if targets else sizes[i] * strides[i]
+                total = max(0, full - target)
+                begin = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
+                end = total - begin
+            if target < 1:
+                raise VerifyException(f"dimension {i} of the output would be {target}")
+            result.append(
+                Window(
+                    target, sizes[i], kernel[i], strides[i], dilations[i], begin, end
+                )
+            )
+        return result
+
+    def channels(self, w: Sequence[int] | None = None) -> Channels:
+        """How channels are divided into groups."""
+        ins, outs, *_ = w or shape_of(self.w)
+        groups = integer(self.group)
+        return Channels(groups, ins // groups, outs)
+
+    def shapes(self) -> Sequence[tuple[int, ...]]:
+        x, w = shape_of(self.x), shape_of(self.w)
+        check_operands(x, w)
+        groups = integer(self.group)
+        if groups < 1 or x[1] % groups:
+            raise VerifyException(
+                f"{x[1]} input channels do not divide into {groups} groups"
+            )
+        if x[1] != w[0]:
+            raise VerifyException(
+                f"the input has {x[1]} channels, the weights {list(w)} expect {w[0]}"
+            )
+        check_bias(None if self.b is None else shape_of(self.b), w[1] * groups)
+        return [(x[0], w[1] * groups, *(g.input for g in self.windows()))]
+
+    def reference(self, x: Array, w: Array, b: Array | None = None) -> Array:
+        geometry = self.windows(x.shape, w.shape)
+        groups, ins, outs = self.channels(w.shape)
+        data = widened(x).reshape(len(x), groups, ins, -1)
+        weights = widened(w).reshape(groups, ins, outs, *w.shape[2:]).swapaxes(1, 2)
+        full = [max(g.begin + g.input, g.taken(g.kernel - 1).stop) for g in geometry]
+        result = np.zeros((len(x), groups * outs, *full), data.dtype)
+        for tap in np.ndindex(*w.shape[2:]):
+            scaled = weights[:, :, :, *tap] @ data
+            at = [g.taken(t) for g, t in zip(geometry, tap, strict=True)]
+            result[:, :, *at] += scaled.reshape(len(x), groups * outs, *x.shape[2:])
+        inside = [slice(g.begin, g.begin + g.input) for g in geometry]
+        result = result[:, :, *inside]
+        if b is not None:
+            result = result + b.reshape(-1, *(1,) * len(geometry))
+        return result.astype(x.dtype, copy=False)
+
+    def loops(self, k: Loops) -> None:
+        geometry = self.windows()
+        choices = [
+            [phase_of(g, remainder) for remainder in range(min(g.stride, g.input))]
+            for g in geometry
+        ]
+        for phases in product(*choices):
+            self._phase(k, geometry, phases)
+
+    def _phase(
+        self, k: Loops, geometry: Sequence[Window], phases: Sequence[Phase]
+    ) -> None:
+        """The nest for outputs with these remainders modulo the strides."""
+        channels = self.channels()
+        outputs = named("o", [p.outputs for p in phases])
+        kernel = named("k", [max(1, p.taps) for p in phases])
+        summed = channels.input_dims() | kernel
+        empty = any(p.taps == 0 for p in phases)
+        dims = {"n": shape_of(self.x)[0], **channels.output_dims(), **outputs}
+        n = k.nest(dims if empty else dims | summed)
+        target = (
+            n["c"]
+            if channels.depthwise
+            else n["g"] * channels.outputs + n["oc"]
+            if channels.groups > 1
+            else n["oc"]
+        )
+        bias = None if self.b is None else n.read(self.b, [target])
+        total = n.const(0.0, np.float32) if bias is None else bias
+        if not empty:
+            source, _, _, inner = channels.indices(n)
+            at = [
+                n[o] + p.start - n[t] * p.back
+                for p, o, t in zip(phases, outputs, kernel, strict=True)
+            ]
+            tap = [n[t] * p.step + p.first for p, t in zip(phases, kernel, strict=True)]
+            x = n.read(self.x, [n["n"], source, *at], fill=0)
+            w = n.read(self.w, [source, inner, *tap])
+            total = n.sum(x * w, over=list(summed), init=bias)
+        place = [
+            n[o] * g.stride + p.remainder
+            for g, p, o in zip(geometry, phases, outputs, strict=True)
+        ]
+        n.write(total, self.output, [n["n"], target, *place])
+
+    def flops(self) -> int:
+        return 2 * prod(shape_of(self.x)) * prod(shape_of(self.w)[1:])
+
+
+class Phase(NamedTuple):
+    """
+    The outputs `q * stride + remainder` of a transposed convolution, in one dimension.
+
+    They see the inputs `q + start - t * back` with the taps `first + t * step`.
+    """
+
+    remainder: int
+    outputs: int
+    taps: int
+    first: int
+    step: int
+    start: int
+    back: int
+
+
+def phase_of(window: Window, remainder: int) -> Phase:
+    """The taps that outputs with this remainder see."""
+    stride, dilation = window.stride, window.dilation
+    common = gcd(stride, dilation)
+    step = stride // common
+    place = remainder + window.begin
+    fitting = [t for t in range(window.kernel) if (place - t * dilation) % stride == 0]
+    first = fitting[0] if fitting else 0
+    return Phase(
+        remainder,
+        -(-(window.input - remainder) // stride),
+        len(fitting),
+        first,
+        step,
+        (place - first * dilation) // stride,
+        dilation // common,
+    )
+
+
+OPS: tuple[type[NNOp], ...] = (ConvOp, ConvTransposeOp)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from networks import NetworkBuilder, check_pass, names_in
+from ovc.compiler.passes.remove_identity import RemoveIdentityPass, unchanged
+from ovc.dialects import nn
+from ovc.dialects.nn.base import NNOp
+from strategies import networks
+
+
+@given(networks())
+def test_results_are_kept_to_the_bit_and_no_identity_is_left(program) -> None:
+    module, inputs = program
+
+    check_pass(RemoveIdentityPass(), module, inputs)
+
+    assert not {"nn.identity", "nn.dropout"} & set(names_in(module))
+    assert all(unchanged(op) is None for op in module.walk() if isinstance(op, NNOp))
+
+
+def resized(net: NetworkBuilder, **properties: str) -> None:
+    scales = net.constant(np.ones(4, np.float32))
+    net.add(nn.ResizeOp, net.values[0], None, scales, None, **properties)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"mode": mode, "coordinate_transformation_mode": coordinates}
+        for mode in ("nearest", "linear", "cubic")
+        for coordinates in ("half_pixel", "asymmetric", "align_corners")
+    ],
+)
+def test_a_resize_to_the_same_size_goes(properties: dict[str, str]) -> None:
+    net = NetworkBuilder([1, 2, 3, 5])
+    resized(net, **properties)
+    module = net.finish()
+
+    assert check_pass(RemoveIdentityPass(), module, {"arg0": np.ones((1, 2, 3, 5), "f4")})
+    assert "nn.resize" not in names_in(module)
+
+
+@pytest.mark.parametrize("number", [0.0, -0.0])
+def test_adding_zero_keeps_the_sign_of_zero(number: float) -> None:
+    net = NetworkBuilder([1])
+    net.add(nn.AddOp, net.values[0], net.constant(np.full(1, number, np.float32)))
+    net.add(nn.ReciprocalOp, net.values[-1])
+    module = net.finish()
+
+    check_pass(RemoveIdentityPass(), module, {"arg0": np.full(1, -0.0, np.float32)})

@@ -1,0 +1,1 @@
+../../../compiler/api/__init__.py

@@ -1,0 +1,1 @@
+../../../compiler/api/model.py
