@@ -25,9 +25,6 @@ from typing import Any
 from . import networks, peak
 from .engines import ENGINES
 
-REFERENCE = "openvino"
-"""Ratios are against it; against onnxruntime where it is not installed."""
-
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
@@ -52,8 +49,7 @@ def worker(*arguments: str) -> dict[str, Any]:
     """Run one measurement in a fresh process."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.worker", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         cwd=networks.ROOT,
         check=False,
@@ -97,7 +93,7 @@ def compare(
     for threads in options.threads:
         print(f"{path.stem}, {threads} threads ...", file=sys.stderr, flush=True)
         found = worker("time", str(path), str(threads), str(options.seconds), *names)
-        for name, entry in found.items() if "error" not in found else ():
+        for entry in found.values() if "error" not in found else ():
             if "seconds" in entry:
                 entry |= summary(entry.pop("seconds"))
         record[f"threads_{threads}"] = found

@@ -62,11 +62,12 @@ def kernel_text(width: int) -> str:
     sums = [f"  %s1 = fadd {vector} %b0, %b1"]
     sums += [f"  %s{c} = fadd {vector} %s{c - 1}, %b{c}" for c in range(2, CHAINS)]
     sums.append(f"  %total = fadd {vector} %s{CHAINS - 1}, %s{CHAINS - 1}")
-    lines = ("\n".join(part) for part in (phis, fmas, sums))
-    return KERNEL.format(**dict(zip(("phis", "fmas", "sums"), lines)), lanes=width)
+    return KERNEL.format(
+        phis="\n".join(phis), fmas="\n".join(fmas), sums="\n".join(sums), lanes=width
+    )
 
 
-def measure(threads: int, seconds: float = 0.6) -> float:
+def measure(threads: int, seconds: float = 1.5) -> float:
     """Most float operations a second that `threads` threads reached together."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

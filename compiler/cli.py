@@ -16,9 +16,11 @@ import typer
 from ..runtime.errors import OvcError
 from .commands.bench import bench_command
 from .commands.compile import compile_command
+from .commands.console import fail
 from .commands.devices import devices_command
 from .commands.inspect import inspect_command
 from .commands.run import run_command
+from .commands.shadow import warn_of_shadowing
 
 DEBUG = "--debug"
 
@@ -57,6 +59,7 @@ def options(
     ] = False,
 ) -> None:
     """Compile trained neural networks and run them."""
+    warn_of_shadowing()
 
 
 def main() -> None:
@@ -73,8 +76,6 @@ def main() -> None:
 
 def _explain(problem: Exception) -> int:
     """Say what went wrong; the exit code."""
-    from .commands.console import fail
-
     if isinstance(problem, OvcError):
         fail(str(problem))
     elif isinstance(problem, MemoryError):

@@ -74,19 +74,21 @@ def geometry(shape: tuple[int, ...], layout: str, where: str) -> Geometry:
     """
     How an image fits into an input of `shape`: HW, CHW or HWC, before them only ones.
 
+    Where both could be meant, the likelier number of channels decides: 3, 1, then 4.
+
     Raises:
         InputError: it does not. The message starts with `where`.
     """
-    known = (1, 3, 4)
     dims = shape
     while len(dims) > 3 and dims[0] == 1:
         dims = dims[1:]
     if len(dims) == 2:
         return Geometry(1, *dims, channels_last=False)
-    if len(dims) == 3 and layout != "nhwc" and dims[0] in known:
-        return Geometry(*dims, channels_last=False)
-    if len(dims) == 3 and layout != "nchw" and dims[2] in known:
-        return Geometry(dims[2], dims[0], dims[1], channels_last=True)
+    for channels in (3, 1, 4) if len(dims) == 3 else ():
+        if layout != "nhwc" and dims[0] == channels:
+            return Geometry(*dims, channels_last=False)
+        if layout != "nchw" and dims[2] == channels:
+            return Geometry(channels, dims[0], dims[1], channels_last=True)
     raise InputError(
         f"{where}: an image does not fit the shape {list(shape)}; give a .npy file"
     )

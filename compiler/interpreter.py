@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from ..dialects.const import ConstantOp
 from ..dialects.nn.base import NNOp
@@ -116,7 +116,8 @@ def _names(function: FuncOp, attribute: str, stem: str, count: int) -> tuple[str
     recorded = function.attributes.get(attribute)
     if not isinstance(recorded, ArrayAttr):
         return tuple(f"{stem}{i}" for i in range(count))
-    return tuple(n.data for n in recorded if isinstance(n, StringAttr))
+    entries: list[Attribute] = list(recorded)  # pyright: ignore[reportUnknownArgumentType]
+    return tuple(n.data for n in entries if isinstance(n, StringAttr))
 
 
 def _run_block(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     FusedLoc,
     LocationAttr,
     NameLoc,
@@ -46,14 +47,16 @@ def describe(op: Operation) -> str:
 
 
 def _location(names: Iterable[str]) -> LocationAttr:
-    locations = [NameLoc(StringAttr(n), NoneAttr()) for n in dict.fromkeys(names)]
+    locations: list[Attribute] = [
+        NameLoc(StringAttr(n), NoneAttr()) for n in dict.fromkeys(names)
+    ]
     match locations:
         case []:
             return UnknownLoc()
-        case [single]:
+        case [NameLoc() as single]:
             return single
         case _:
-            return FusedLoc(locations, NoneAttr())
+            return FusedLoc(ArrayAttr(locations), NoneAttr())
 
 
 def _names(location: Attribute) -> Iterator[str]:

@@ -143,7 +143,8 @@ def _pass_with_options(class_: type[ModulePass], spec: ArgSpec) -> ModulePass:
     try:
         return class_.from_spec(spec)
     except ValueError as error:
-        kinds = (f"{n}: {i.expected_type}" for n, i in zip(known, infos, strict=True))
+        types = (i.expected_type.strip("'") for i in infos)
+        kinds = (f"{name}: {type_}" for name, type_ in zip(known, types, strict=True))
         raise CompileError(
             f"the values of {spec} do not fit, the options are {', '.join(kinds)}"
         ) from error

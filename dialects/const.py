@@ -84,6 +84,7 @@ class WeightAttr(Data[Weight]):
         return WEIGHTS[key]
 
     def print_parameter(self, printer: Printer) -> None:
+        remember(self.data)
         with printer.in_angle_brackets():
             printer.print_string_literal(self.data.hash)
 
@@ -129,7 +130,6 @@ class ConstantOp(IRDLOperation):
         if array.size <= PRINTED_ELEMENTS:
             printer.print_string(f"[{', '.join(map(_literal, array.reshape(-1)))}]")
         else:
-            remember(self.value.data)
             printer.print_attribute(self.value)
         printer.print_op_attributes(self.attributes)
         printer.print_string(" : ")
@@ -147,8 +147,11 @@ class ConstantOp(IRDLOperation):
         if not isinstance(type_, TensorType):
             parser.raise_error("a constant's type is a ranked tensor")
         if numbers is not None:
-            flat = np.array(numbers, dtype_of(type_.element_type))
-            op = cls(flat.reshape(type_.get_shape()), type_)
+            try:
+                flat = np.array(numbers, dtype_of(type_.element_type))
+                op = cls(flat.reshape(type_.get_shape()), type_)
+            except (OverflowError, ValueError) as error:
+                parser.raise_error(f"the numbers do not fit {type_}: {error}")
         elif isinstance(reference, WeightAttr):
             op = cls(reference.data.array, type_)
         else:

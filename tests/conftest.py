@@ -19,8 +19,6 @@ from filecheck.matcher import Matcher
 from filecheck.options import parse_argv_options
 from filecheck.parser import Parser
 from hypothesis import settings
-from ovc.compiler.opt import app
-from typer.testing import CliRunner
 
 settings.register_profile("ovc", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
@@ -55,6 +53,9 @@ class MlirTest(pytest.Item):
 
     def optimize(self, words: list[str]) -> str:
         """What `ovc-opt` prints."""
+        from ovc.compiler.opt import app
+        from typer.testing import CliRunner
+
         fails = words[0] == "not"
         arguments = [w for w in words[fails:] if w != "2>&1"]
         assert arguments[0] == "ovc-opt", f"unknown program {arguments[0]}"

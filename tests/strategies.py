@@ -8,7 +8,7 @@ themselves. Numbers are small and whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 from networks import NetworkBuilder, argument_arrays, whole_numbers
 from ovc.dialects import nn
-from ovc.dialects.types import Array, shape_of
+from ovc.dialects.types import Array, element_type, shape_of, tensor
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
@@ -26,7 +26,21 @@ LARGEST = 1500
 """Elements of a value up to which moves may make it larger."""
 
 
-@dataclass
+@dataclass(repr=False)
+class Program:
+    """A module and arrays for its inputs; a failing test shows them as text."""
+
+    module: ModuleOp
+    inputs: dict[str, Array]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.module, self.inputs))
+
+    def __repr__(self) -> str:
+        return f"{self.module}\n{self.inputs}"
+
+
+@dataclass(repr=False)
 class Growth:
     """A network in the making, and the choices Hypothesis makes for it."""
 
@@ -85,14 +99,24 @@ def with_constant(g: Growth) -> object:
     return g.net.add(g.pick(BINARY), *(operands if g.number(0, 1) else operands[::-1]))
 
 
+NEUTRAL = (
+    (nn.AddOp, -0.0),
+    (nn.SubOp, 0.0),
+    (nn.MulOp, 1.0),
+    (nn.DivOp, 1.0),
+    (nn.PowOp, 1.0),
+    (nn.AddOp, 0.0),
+    (nn.SubOp, -0.0),
+    (nn.MulOp, -1.0),
+)
+"""Operations and numbers that change nothing; the last three do."""
+
+
 def neutral(g: Growth) -> object:
     """Arithmetic that changes nothing, or almost."""
     x = g.value()
     assert x is not None
-    op, number = g.pick(
-        [(nn.AddOp, -0.0), (nn.AddOp, 0.0), (nn.SubOp, 0.0), (nn.MulOp, 1.0)]
-        + [(nn.DivOp, 1.0), (nn.PowOp, 1.0), (nn.SubOp, -0.0), (nn.MulOp, -1.0)]
-    )
+    op, number = g.pick(NEUTRAL)
     shape = g.pick([(), shape_of(x), (1, *shape_of(x))])
     return g.net.add(op, x, g.net.constant(np.full(shape, number, np.float32)))
 
@@ -145,7 +169,12 @@ def computed_reshape(g: Growth) -> object:
     shape = g.net.add(nn.ShapeOp, x)
     first = g.net.add(nn.SliceOp, shape, g.net.ints(0), g.net.ints(1))
     target = g.net.add(nn.ConcatOp, [first, g.net.ints(-1)], axis=0)
-    return g.net.add(nn.ReshapeOp, x, target)
+    reshape = nn.ReshapeOp.make(x, target)
+    size, rest = shape_of(x)[0], int(np.prod(shape_of(x)[1:]))
+    reshape.set_result_types([tensor([size, rest], element_type(x))])
+    g.net.block.add_op(reshape)
+    g.net.values.append(reshape.results[0])
+    return reshape
 
 
 def ranks(g: Growth) -> object:
@@ -324,12 +353,13 @@ NORMS: tuple[Move, ...] = (linear_norm, linear_norm, batch_norm, unary, reshape,
 
 
 @st.composite
-def networks(
-    draw: Any, moves: Sequence[Move] = MOVES, most: int = 8
-) -> tuple[ModuleOp, dict[str, Array]]:
+def networks(draw: Any, moves: Sequence[Move] = MOVES, most: int = 8) -> Program:
     """A module and inputs for it: up to `most` of the moves, one to three outputs."""
     ranks = draw(st.sampled_from([2, 3, 4, 4]))
-    shape = [1, *draw(st.lists(st.integers(1, 5), min_size=ranks - 1, max_size=ranks - 1))]
+    shape = [
+        1,
+        *draw(st.lists(st.integers(1, 5), min_size=ranks - 1, max_size=ranks - 1)),
+    ]
     shape[0] = draw(st.integers(1, 2))
     seed = draw(st.integers(0, 1000))
     net = NetworkBuilder(*([shape] * draw(st.integers(1, 2))))
@@ -338,7 +368,7 @@ def networks(
         draw(st.sampled_from(moves))(growth)
     others = draw(st.lists(st.sampled_from(net.values), max_size=2))
     module = net.finish(net.values[-1], *others)
-    return module, argument_arrays(module, seed)
+    return Program(module, argument_arrays(module, seed))
 
 
 def rank(value: SSAValue) -> int:

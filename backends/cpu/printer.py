@@ -89,10 +89,36 @@ CASTS: dict[type[Operation], str] = {
     arith.BitcastOp: "bitcast",
 }
 
-FLOAT_PREDICATES = (
-    "false oeq ogt oge olt ole one ord ueq ugt uge ult ule une uno true".split()
-)
-INTEGER_PREDICATES = "eq ne slt sle sgt sge ult ule ugt uge".split()
+FLOAT_PREDICATES = [
+    "false",
+    "oeq",
+    "ogt",
+    "oge",
+    "olt",
+    "ole",
+    "one",
+    "ord",
+    "ueq",
+    "ugt",
+    "uge",
+    "ult",
+    "ule",
+    "une",
+    "uno",
+    "true",
+]
+INTEGER_PREDICATES = [
+    "eq",
+    "ne",
+    "slt",
+    "sle",
+    "sgt",
+    "sge",
+    "ult",
+    "ule",
+    "ugt",
+    "uge",
+]
 
 REDUCE = {
     "add": ("fadd", "add"),
@@ -315,7 +341,9 @@ class LLVMPrinter(Expander):
             term = name if name.startswith("%") else f"%{name}"
             if coefficient != 1:
                 term = self.value(f"mul nsw i64 {term}, {coefficient}")
-            total = term if total is None else self.value(f"add nsw i64 {total}, {term}")
+            total = (
+                term if total is None else self.value(f"add nsw i64 {total}, {term}")
+            )
         if total is None:
             return str(constant)
         return self.value(f"add nsw i64 {total}, {constant}") if constant else total
@@ -347,7 +375,8 @@ class LLVMPrinter(Expander):
 
     def _align(self, element: Attribute) -> int:
         return {"half": 2, "bfloat": 2, "float": 4, "double": 8}.get(
-            memory_name(element), int(memory_name(element)[1:] or 8) // 8
+            memory_name(element),
+            int(memory_name(element)[1:] or 8) // 8
             if memory_name(element).startswith("i")
             else 1,
         )
@@ -358,18 +387,25 @@ class LLVMPrinter(Expander):
             scalar = TileType.of(type_.dims, element)
             return self.splat(self.load(place, scalar, hint), element, width)
         if width > 1 and place.stride != 1:
-            return self.gather(place, None, self._spread(place, type_), type_, None, None)
+            return self.gather(
+                place, None, self._spread(place, type_), type_, None, None
+            )
         name, pointer = memory_name(element), self.shifted(place, element)
         loaded = self.value(
-            f"load {spelled(name, width)}, ptr {pointer}, align {self._align(element)}", hint
+            f"load {spelled(name, width)}, ptr {pointer}, align {self._align(element)}",
+            hint,
         )
         return self._from_memory(loaded, element, width)
 
-    def _spread(self, place: Place, type_: TileType, count: int | None = None) -> list[str]:
+    def _spread(
+        self, place: Place, type_: TileType, count: int | None = None
+    ) -> list[str]:
         """Pointers to the lanes of a strided register."""
         return [
             self.shifted(
-                Place(place.pointer, place.constant + lane * place.stride, 0, place.base),
+                Place(
+                    place.pointer, place.constant + lane * place.stride, 0, place.base
+                ),
                 type_.element,
             )
             for lane in range(type_.width if count is None else count)
@@ -435,7 +471,9 @@ class LLVMPrinter(Expander):
             pointer = self._lane_pointer(place, offset, lanes, lane, type_)
             keep = self._lane(mask, lane, width) if isinstance(mask, str) else None
             if keep is not None:
-                pointer = self.value(f"select i1 {keep}, ptr {pointer}, ptr {place.base}")
+                pointer = self.value(
+                    f"select i1 {keep}, ptr {pointer}, ptr {place.base}"
+                )
             loaded = self.value(
                 f"load {memory_name(element)}, ptr {pointer}, align {self._align(element)}"
             )
@@ -443,7 +481,9 @@ class LLVMPrinter(Expander):
             if keep is not None:
                 assert fill is not None
                 name, other = element_name(element), self.constant(fill, 1)
-                loaded = self.value(f"select i1 {keep}, {name} {loaded}, {name} {other}")
+                loaded = self.value(
+                    f"select i1 {keep}, {name} {loaded}, {name} {other}"
+                )
             values.append(loaded)
         return values[0] if width == 1 else self.from_lanes(values, element)
 
@@ -498,7 +538,10 @@ class LLVMPrinter(Expander):
             f"declare void @llvm.masked.store.{overload}.p0"
             f"({type_text}, ptr, <{width} x i1>)"
         )
-        stored, pointer = self._to_memory(value, element, width), self.shifted(place, element)
+        stored, pointer = (
+            self._to_memory(value, element, width),
+            self.shifted(place, element),
+        )
         self.line(
             f"  call void @llvm.masked.store.{overload}.p0({type_text} {stored}, ptr align "
             f"{self._align(element)} {pointer}, <{width} x i1> {self._mask(mask, width)})"
@@ -574,7 +617,9 @@ class LLVMPrinter(Expander):
         name, vector = element_name(element), "poison"
         type_ = f"<{len(values)} x {name}>"
         for lane, value in enumerate(values):
-            vector = self.value(f"insertelement {type_} {vector}, {name} {value}, i64 {lane}")
+            vector = self.value(
+                f"insertelement {type_} {vector}, {name} {value}, i64 {lane}"
+            )
         return vector
 
     def fma(self, a: str, b: str, c: str, element: Attribute, width: int) -> str:
@@ -592,7 +637,9 @@ class LLVMPrinter(Expander):
             return self.value(f"{REDUCE[kind][0 if floating else 1]} {type_} {a}, {b}")
         test = {"max": ("fcmp ogt", "icmp sgt"), "min": ("fcmp olt", "icmp slt")}[kind]
         better = self.value(f"{test[0 if floating else 1]} {type_} {a}, {b}")
-        return self.value(f"select {spelled('i1', width)} {better}, {type_} {a}, {type_} {b}")
+        return self.value(
+            f"select {spelled('i1', width)} {better}, {type_} {a}, {type_} {b}"
+        )
 
     def halves(self, value: str, element: Attribute, width: int) -> tuple[str, str]:
         type_, half = spelled(element_name(element), width), width // 2
@@ -625,10 +672,14 @@ class LLVMPrinter(Expander):
                 return self.value(f"fneg {type_} {operands[0]}")
             case arith.CmpfOp():
                 predicate = FLOAT_PREDICATES[op.predicate.value.data]
-                return self.value(f"fcmp {predicate} {type_} {operands[0]}, {operands[1]}")
+                return self.value(
+                    f"fcmp {predicate} {type_} {operands[0]}, {operands[1]}"
+                )
             case arith.CmpiOp():
                 predicate = INTEGER_PREDICATES[op.predicate.value.data]
-                return self.value(f"icmp {predicate} {type_} {operands[0]}, {operands[1]}")
+                return self.value(
+                    f"icmp {predicate} {type_} {operands[0]}, {operands[1]}"
+                )
             case arith.SelectOp():
                 condition = spelled("i1", width)
                 return self.value(
@@ -638,9 +689,7 @@ class LLVMPrinter(Expander):
             case arith.FPToSIOp() | arith.FPToUIOp():
                 sign = "s" if isinstance(op, arith.FPToSIOp) else "u"
                 source = op.operands[0].type
-                function = (
-                    f"llvm.fpto{sign}i.sat.{suffix(result, width)}.{suffix(source, width)}"
-                )
+                function = f"llvm.fpto{sign}i.sat.{suffix(result, width)}.{suffix(source, width)}"
                 target = spelled(element_name(result), width)
                 return self.call(function, target, [(type_, operands[0])])
             case _ if kind in LIBRARY:

@@ -9,13 +9,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ovc.runtime.errors import ArtifactError, DeviceError, OvcError
+from ovc.runtime.errors import ArtifactError, DeviceError
 
 from .model import CompiledModel, Model
 from .ports import Port
 
 if TYPE_CHECKING:
-    from ovc.compiler.options import Observer
     from ovc.runtime.artifact import Artifact
 
 PathLike = str | os.PathLike[str]
@@ -24,13 +23,6 @@ ZIP_MAGIC = b"PK\3\4"
 """An artifact starts with it; no ONNX file does."""
 
 TARGETS = {"CPU": "cpu", "GPU": "gpu", "AUTO": "cpu"}
-
-ACCEPTED: dict[str, tuple[str, ...]] = {
-    "INFERENCE_PRECISION_HINT": ("f32", "<Type: 'float32'>"),
-    "PERFORMANCE_HINT": ("LATENCY",),
-    "NUM_STREAMS": ("1",),
-}
-"""Settings with one meaning here, and the values that have it."""
 
 
 def compile_model(
@@ -46,8 +38,8 @@ def compile_model(
     Args:
         model: an ONNX file, or a `Model` from `read_model`; an .ovc file is loaded.
         device_name: "CPU", "GPU", or one of `available_devices()`.
-        config: `INFERENCE_NUM_THREADS`, and others of OpenVINO that ask for what is so
-            anyway (`INFERENCE_PRECISION_HINT: f32`).
+        config: settings under OpenVINO's names, like `INFERENCE_NUM_THREADS`; see
+            `ovc.runtime.config`.
         input_shapes: static shapes for inputs with symbolic dimensions, by name.
 
     Raises:
@@ -70,15 +62,17 @@ def compile_file(
     device_name: str,
     config: Mapping[str, Any] | None,
     input_shapes: Mapping[str, tuple[int, ...]],
-    observer: Observer | None = None,
+    observer: Any = None,
 ) -> CompiledModel:
     """Like `compile_model`, for a model file, while `observer` watches."""
     from ovc.compiler import driver
     from ovc.compiler.options import CompileOptions, Observer
+    from ovc.runtime.config import parse_config
 
-    target, threads = _target(device_name), _threads(config)
+    target = _target(device_name)
+    parse_config(config, target.upper())  # refused now rather than after the work
     options = CompileOptions(input_shapes=input_shapes, observer=observer or Observer())
-    return load(driver.compile_file(path, target, options), device_name, threads)
+    return load(driver.compile_file(path, target, options), device_name, config)
 
 
 def import_model(
@@ -113,12 +107,18 @@ def import_model(
         raise ArtifactError(
             f"{artifact.origin}: was compiled for {made_for}, not for {device_name}"
         )
-    return load(artifact, device_name or made_for, _threads(config))
+    return load(artifact, device_name or made_for, config)
 
 
-def load(artifact: Artifact, device_name: str, threads: int | None) -> CompiledModel:
+def load(
+    artifact: Artifact, device_name: str, config: Mapping[str, Any] | None
+) -> CompiledModel:
     """A compiled model from an artifact in memory."""
     from ovc.runtime import session
+
+    ports = artifact.manifest.inputs + artifact.manifest.outputs
+    if any(port.dtype == "bfloat16" for port in ports):
+        import ml_dtypes  # noqa: F401  (makes the type known to numpy)
 
     def export(target: PathLike | BytesIO) -> None:
         from ovc.runtime.artifact import write_artifact
@@ -131,7 +131,9 @@ def load(artifact: Artifact, device_name: str, threads: int | None) -> CompiledM
             write_artifact(path, artifact)
             target.write(path.read_bytes())
 
-    return CompiledModel(session.load(artifact, device_name, threads), export)
+    return CompiledModel(
+        session.load(artifact, _runtime_name(device_name), config), export
+    )
 
 
 def read_model(model: PathLike) -> Model:
@@ -157,9 +159,14 @@ def read_model(model: PathLike) -> Model:
 
 def available_devices() -> list[str]:
     """The devices of this machine: "CPU", and "GPU" where OpenCL has one."""
-    from ovc.runtime.devices import available
+    from ovc.runtime.devices import available_devices as names
 
-    return [device.name for device in available()]
+    return names()
+
+
+def _runtime_name(device_name: str) -> str:
+    """AUTO is the CPU, which every machine has."""
+    return "CPU" if device_name.upper() == "AUTO" else device_name.upper()
 
 
 def _target(device_name: str) -> str:
@@ -167,33 +174,6 @@ def _target(device_name: str) -> str:
     if kind not in TARGETS:
         raise DeviceError(f"there is no device '{device_name}'; choose CPU or GPU")
     return TARGETS[kind]
-
-
-def _threads(config: Mapping[str, Any] | None) -> int | None:
-    """The number of threads that `config` asks for; all other settings are checked."""
-    threads: int | None = None
-    for key, value in (config or {}).items():
-        if key == "INFERENCE_NUM_THREADS":
-            threads = _positive(key, value)
-        elif key not in ACCEPTED:
-            known = ", ".join(("INFERENCE_NUM_THREADS", *ACCEPTED))
-            raise OvcError(f"config '{key}' is unknown; known are {known}")
-        elif str(value) not in ACCEPTED[key]:
-            raise OvcError(
-                f"config {key} cannot be '{value}'; only {ACCEPTED[key][0]} is supported"
-            )
-    return threads
-
-
-def _positive(key: str, value: Any) -> int | None:
-    """OpenVINO takes 0 for "as many as there are cores"."""
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = -1
-    if number < 0:
-        raise OvcError(f"config {key} must be a number of threads, not '{value}'")
-    return number or None
 
 
 def is_artifact(path: Path) -> bool:

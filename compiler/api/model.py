@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ovc.runtime.errors import InputError
 
-from .ports import Array, Port, Ports, as_array
+from .ports import Array, Port, Ports
 
 if TYPE_CHECKING:
-    from ovc.runtime.session import Session
+    from ovc.runtime import manifest as runtime
+    from ovc.runtime.session import LaunchTime, Session
 
     from .request import InferRequest
 
@@ -112,16 +112,6 @@ class Result(Mapping[Any, Array]):
         )
 
 
-@dataclass(frozen=True)
-class StepTime:
-    """How long one launch took, and which layers of the network it computes."""
-
-    kernel: str
-    layers: tuple[str, ...]
-    seconds: float
-    flops: int
-
-
 class CompiledModel:
     """A network compiled for one device. Calls are thread-safe."""
 
@@ -153,7 +143,7 @@ class CompiledModel:
         Raises:
             InputError: an input is missing, unknown, or has another shape or type.
         """
-        return Result(self.outputs, self._session.run(self._bound(inputs)))
+        return Result(self.outputs, self._session({} if inputs is None else inputs))
 
     def infer_new_request(self, inputs: Any = None) -> Result:
         """Run once, like a call."""
@@ -165,10 +155,9 @@ class CompiledModel:
 
         return InferRequest(self)
 
-    def profile(self, inputs: Any = None) -> list[StepTime]:
+    def profile(self, inputs: Any = None) -> list[LaunchTime]:
         """Run once, launch by launch, and time each."""
-        steps = self._session.profile(self._bound(inputs))
-        return [StepTime(s.kernel, s.layers, s.seconds, s.flops) for s in steps]
+        return self._session.profile({} if inputs is None else inputs)
 
     @overload
     def export_model(self) -> bytes: ...
@@ -190,36 +179,9 @@ class CompiledModel:
         self._export(stream)
         return stream.getvalue()
 
-    def _bound(self, inputs: Any) -> list[Array]:
-        """The arrays in the order of the inputs."""
-        given: dict[int, Array] = {}
-        for key, value in self._pairs(inputs):
-            port = self.inputs.find(key)
-            if port.index in given:
-                raise InputError(f"input '{port.name}' is given twice")
-            given[port.index] = as_array(value, port)
-        missing = [p.name for p in self.inputs if p.index not in given]
-        if missing:
-            names = ", ".join(f"'{name}'" for name in missing)
-            raise InputError(f"no array was given for input {names}")
-        return [given[port.index] for port in self.inputs]
-
-    def _pairs(self, inputs: Any) -> list[tuple[Any, Any]]:
-        if inputs is None:
-            return []
-        if isinstance(inputs, Mapping):
-            return list(inputs.items())  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        if isinstance(inputs, list | tuple):
-            if len(inputs) > len(self.inputs):  # pyright: ignore[reportUnknownArgumentType]
-                raise InputError(
-                    f"{len(inputs)} arrays were given, the network takes {len(self.inputs)}"  # pyright: ignore[reportUnknownArgumentType]
-                )
-            return list(enumerate(inputs))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return [(None, inputs)]
-
     def __repr__(self) -> str:
         return f"<CompiledModel: inputs{list(self.inputs)} outputs{list(self.outputs)}>"
 
 
-def _ports(infos: Sequence[Any]) -> list[Port]:
-    return [Port(i, x.name, x.shape, x.dtype) for i, x in enumerate(infos)]
+def _ports(ports: Sequence[runtime.Port]) -> list[Port]:
+    return [Port(i, p.name, p.shape, p.element) for i, p in enumerate(ports)]

@@ -148,20 +148,6 @@ class Ports(list[Port]):
         return self[index]
 
 
-def as_array(value: Any, port: Port) -> Array:
-    """Arrays as they are; plain numbers and lists in the type that the input has."""
-    if isinstance(value, Tensor):
-        return value.data
-    if isinstance(value, np.ndarray | np.generic):
-        return np.asarray(value)
-    try:
-        return np.asarray(value, port.dtype)
-    except (TypeError, ValueError) as problem:
-        raise InputError(
-            f"input '{port.name}' takes an array of {port.dtype}, not {type(value).__name__}"
-        ) from problem
-
-
 class Tensor:
     """An array that a request reads or wrote."""
 
@@ -174,6 +160,14 @@ class Tensor:
         return self.data.shape
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy type of the elements."""
+        return self.data.dtype
+
+    @property
     def element_type(self) -> Type:
         """The element type."""
         return Type(self.data.dtype)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return self.data if dtype is None else self.data.astype(dtype)

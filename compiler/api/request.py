@@ -7,9 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ovc.runtime.errors import InputError
 
-from .ports import Array, Port, Tensor, as_array
+from .ports import Array, Port, Tensor
 
 if TYPE_CHECKING:
     from .model import CompiledModel, Result
@@ -60,12 +61,12 @@ class InferRequest:
     def set_tensor(self, key: int | str | Port, tensor: Tensor | Array) -> None:
         """Give an input for the runs to come."""
         port = self._model.inputs.find(key)
-        self._inputs[port.name] = as_array(tensor, port)
+        self._inputs[port.name] = np.asarray(tensor)
 
     def set_input_tensor(self, *arguments: Any) -> None:
         """Like `set_tensor`: `(tensor)` for the only input, or `(index, tensor)`."""
-        key = arguments[0] if len(arguments) > 1 else None
-        self.set_tensor(self._model.inputs.find(key), arguments[-1])
+        key, tensor = arguments if len(arguments) == 2 else (None, *arguments)
+        self.set_tensor(self._model.inputs.find(key), tensor)
 
     def get_output_tensor(self, index: int | None = None) -> Tensor:
         """An output of the last run."""

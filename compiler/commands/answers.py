@@ -22,6 +22,9 @@ Array = NDArray[Any]
 CLASSES = 100_000
 """An output with more scores in a row is not taken for a classification."""
 
+MOST_ROWS = 8
+"""More rows of scores are summed up rather than shown one by one."""
+
 SHOWN_VALUES = 1000
 """JSON holds the values of outputs with at most this many."""
 
@@ -75,7 +78,7 @@ def rows_of(array: Array) -> Array | None:
     extents = [d for d in array.shape if d > 1]
     if len(extents) == 1 and 2 <= extents[0] <= CLASSES:
         return array.reshape(1, -1)
-    if array.ndim == 2 and array.shape[1] <= CLASSES:
+    if array.ndim == 2 and array.shape[0] <= MOST_ROWS and array.shape[1] <= CLASSES:
         return array
     return None
 

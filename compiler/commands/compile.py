@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -74,7 +74,7 @@ def compile_command(
         write_artifact(place, artifact)
     seconds = time.perf_counter() - start
     manifest = artifact.manifest
-    facts = {
+    facts: dict[str, Any] = {
         "artifact": str(place),
         "target": target,
         "bytes": place.stat().st_size,

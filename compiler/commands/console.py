@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -56,7 +56,8 @@ def fail(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on the standard output; numbers that JSON lacks are null."""
-    sys.stdout.write(json.dumps(_plain(value), indent=2, allow_nan=False) + "\n")
+    indent = 2 if sys.stdout.isatty() else None
+    sys.stdout.write(json.dumps(_plain(value), indent=indent, allow_nan=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -144,7 +145,7 @@ class Showing(Collecting):
 
 
 @contextmanager
-def watching(quiet: bool, print_after: Sequence[str] = ()) -> Iterator[Collecting]:
+def watching(quiet: bool, print_after: Sequence[str] = ()) -> Generator[Collecting]:
     """An observer: with a progress bar on a terminal, unless asked to be quiet."""
     if quiet or print_after or not messages().is_terminal:
         yield Collecting(print_after)

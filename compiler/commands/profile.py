@@ -10,10 +10,10 @@ from rich.table import Table
 from .console import table
 
 if TYPE_CHECKING:
-    from ovc.model import StepTime
+    from ovc.runtime.session import LaunchTime
 
 
-def profile_record(steps: Sequence[StepTime]) -> list[dict[str, Any]]:
+def profile_record(steps: Sequence[LaunchTime]) -> list[dict[str, Any]]:
     """Times of launches for JSON."""
     return [
         {
@@ -26,7 +26,7 @@ def profile_record(steps: Sequence[StepTime]) -> list[dict[str, Any]]:
     ]
 
 
-def profile_table(steps: Sequence[StepTime]) -> Table:
+def profile_table(steps: Sequence[LaunchTime]) -> Table:
     """One row a launch, in order."""
     numbers = ("ms", "share", "GFLOP/s")
     result = table("Launches", "kernel", "layers", *numbers, right=numbers)

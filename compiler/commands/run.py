@@ -99,7 +99,7 @@ def run_command(
 
     names = read_labels(labels) if labels is not None else None
     compiled = opened(model, device, threads, input_shape, quiet)
-    tell = (lambda _: None) if quiet else note
+    tell = _silent if quiet else note
     how = _preprocessing(compiled, chosen, numbers, tell, bool(input))
     slots = _slots(compiled)
     arrays = read_inputs(input or [], slots, how, tell)
@@ -110,7 +110,10 @@ def run_command(
     outputs = {p.name: a for p, a in result.to_dict().items()}
     if output is not None:
         save_arrays(output, outputs)
-    facts = {"model": str(model), "milliseconds": round(seconds * 1e3, 4)}
+    facts: dict[str, Any] = {
+        "model": str(model),
+        "milliseconds": round(seconds * 1e3, 4),
+    }
     steps = compiled.profile(arrays) if profile else ()
     if profile and json:
         facts["launches"] = profile_record(steps)
@@ -119,6 +122,10 @@ def run_command(
         show(profile_table(steps))
     if not quiet and not json:
         note(f"{model}: {seconds * 1e3:.2f} ms")
+
+
+def _silent(sentence: str) -> None:
+    """Tell nobody."""
 
 
 def opened(

@@ -58,5 +58,6 @@ class Model:
 
 def _port(name: str, type_: Attribute) -> Port:
     element: Attribute = type_.element_type  # pyright: ignore
-    dims = dims_of(type_) if isinstance(type_, TensorType) else None  # pyright: ignore
-    return Port(name, dims, element)
+    if not isinstance(type_, TensorType):
+        return Port(name, None, element)  # pyright: ignore[reportUnknownArgumentType]
+    return Port(name, dims_of(type_), element)  # pyright: ignore

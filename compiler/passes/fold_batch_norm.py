@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from xdsl.dialects.builtin import Float32Type, Float64Type
@@ -138,7 +138,7 @@ def fold_conv(
     per_output = algebra.reshape(factor, [outputs, *(1 for _ in rest)])
     weights = algebra.mul(w, per_output)
     moved = _folded_bias(bias, factor, shift, algebra)
-    return ConvOp.make(x, weights, moved, **conv.properties)
+    return ConvOp.make(x, weights, moved, **_properties(conv))
 
 
 def fold_conv_transpose(
@@ -158,7 +158,7 @@ def fold_conv_transpose(
         per_output = algebra.reshape(factor, [groups, 1, outputs, *ones])
         weights = algebra.reshape(algebra.mul(apart, per_output), shape)
     moved = _folded_bias(bias, factor, shift, algebra)
-    return ConvTransposeOp.make(x, weights, moved, **conv.properties)
+    return ConvTransposeOp.make(x, weights, moved, **_properties(conv))
 
 
 def fold_gemm(
@@ -177,7 +177,9 @@ def fold_gemm(
     if bias and beta != 1.0:
         bias = [algebra.mul(bias[0], algebra.number(beta, bias[0]))]
     moved = _folded_bias(bias, factor, shift, algebra)
-    return GemmOp.make(x, weights, moved, **(gemm.properties | {"beta": 1.0}))
+    properties = _properties(gemm)
+    properties["beta"] = 1.0
+    return GemmOp.make(x, weights, moved, **properties)
 
 
 def fold_matmul(
@@ -206,6 +208,10 @@ def _folded_bias(
     if not bias:
         return shift
     return algebra.add(algebra.mul(bias[0], factor), shift)
+
+
+def _properties(op: NNOp) -> dict[str, Any]:
+    return dict(op.properties)
 
 
 def _per_column(channels: int) -> tuple[tuple[int, ...], ...]:

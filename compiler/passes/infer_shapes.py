@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Attribute, Block, Operation
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from ...dialects.nn.base import NNOp
+from ...dialects.types import element_type, is_static, shape_of, tensor
 from ...runtime.errors import CompileError
 from ..locations import describe
 from .fold import fold, is_foldable, result_bytes
@@ -67,7 +67,7 @@ def infer_types(op: NNOp) -> bool:
     except VerifyException as error:
         raise CompileError(f"{describe(op)}: {error}") from error
     kept = [
-        result.type if _same(result.type, type_) else type_
+        result.type if _same(result, type_) else type_
         for result, type_ in zip(op.results, inferred, strict=True)
     ]
     changed = kept != list(op.result_types)
@@ -76,12 +76,8 @@ def infer_types(op: NNOp) -> bool:
     return changed
 
 
-def _same(declared: Attribute, inferred: Attribute) -> bool:
-    if not isinstance(declared, TensorType) or not isinstance(inferred, TensorType):
-        return declared == inferred
-    left: TensorType[Attribute] = declared
-    right: TensorType[Attribute] = inferred
-    return (
-        left.get_shape() == right.get_shape()
-        and left.element_type == right.element_type
-    )
+def _same(result: SSAValue, inferred: Attribute) -> bool:
+    """Whether a value has the inferred type, perhaps with an encoding."""
+    if not is_static(result.type):
+        return result.type == inferred
+    return tensor(shape_of(result), element_type(result)) == inferred

@@ -92,11 +92,15 @@ def no_padding(op: NNOp) -> SSAValue | None:
     return op.operands[0] if pads is not None and not pads.any() else None
 
 
+SHIFTING = ("tf_crop_and_resize", "tf_half_pixel_for_nn")
+"""Ways of resizing that sample between the points even at the same size."""
+
+
 def same_grid(op: NNOp) -> SSAValue | None:
     """A resize that samples exactly the points it has."""
     assert isinstance(op, nn.ResizeOp)
     mode = op.properties.get("coordinate_transformation_mode")
-    if text(mode) == "tf_crop_and_resize":
+    if text(mode) in SHIFTING:
         return None
     if op.scales is None:
         return op.operands[0]

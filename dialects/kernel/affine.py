@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 from typing import TypeAlias
 
 from xdsl.ir.affine import (
@@ -123,6 +124,9 @@ class Linear:
         low, high = rest.interval
         if low // divisor == high // divisor:
             return whole + low // divisor
+        if (factored := rest._factored(divisor)) is not None:
+            multiple, _, factor = factored
+            return whole + multiple // (divisor // factor)
         if len(rest.terms) == 1 and rest.constant == 0 and rest.terms[0][1] == 1:
             (inner, _), *_ = rest.terms
             if isinstance(inner, Quotient) and not inner.remainder:
@@ -134,7 +138,20 @@ class Linear:
         low, high = rest.interval
         if low // divisor == high // divisor:
             return rest + -(low // divisor) * divisor
+        if (factored := rest._factored(divisor)) is not None:
+            multiple, small, factor = factored
+            return multiple % (divisor // factor) * factor + small
         return Linear(((Quotient(rest, divisor, True), 1),))
+
+    def _factored(self, divisor: int) -> tuple[Linear, Linear, int] | None:
+        """`(m, r, g)` with `self == g * m + r`, `0 <= r < g`, and `g` dividing `divisor`."""
+        factors = {gcd(divisor, c) for _, c in self.terms} - {1}
+        for factor in sorted(factors, reverse=True):
+            multiple, small = self._split(factor)
+            low, high = small.interval
+            if low >= 0 and high < factor and multiple.terms:
+                return multiple, small, factor
+        return None
 
     def _split(self, divisor: int) -> tuple[Linear, Linear]:
         """(quotient, rest): terms that `divisor` divides, and the others."""
@@ -161,6 +178,19 @@ class Linear:
             ),
             self.constant,
         )
+
+    def joined(self) -> Linear:
+        """`c * k * (v floordiv k) + c * (v mod k)` put together again as `c * v`."""
+        coefficients = dict(self.terms)
+        for term, coefficient in self.terms:
+            if not (isinstance(term, Quotient) and term.remainder):
+                continue
+            whole = Quotient(term.value, term.divisor, False)
+            if coefficients.get(whole) == coefficient * term.divisor:
+                rest = [(t, c) for t, c in self.terms if t not in (term, whole)]
+                joined = Linear(tuple(rest), self.constant) + term.value * coefficient
+                return joined.joined()
+        return self
 
     @cached_property
     def counters(self) -> frozenset[Hashable]:
@@ -280,4 +310,4 @@ def flatten(indices: Sequence[Linear], shape: Sequence[int]) -> Linear:
     total = Linear()
     for index, stride in zip(indices, strides_of(shape), strict=True):
         total = total + index * stride
-    return total
+    return total if total.is_linear else total.joined()

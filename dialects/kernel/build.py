@@ -27,6 +27,7 @@ from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.ir.core import OpResult
 
+from ..layout import LayoutAttr, layout_of
 from ..types import dtype_of, element_type, shape_of
 from .affine import Linear
 from .nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
@@ -57,6 +58,13 @@ def tensor_shape(tensor: Tensor) -> tuple[int, ...]:
 def tensor_element(tensor: Tensor) -> Attribute:
     """The element type of a value or of a temporary."""
     return tensor.element if isinstance(tensor, Temporary) else element_type(tensor)
+
+
+def tensor_layout(tensor: Tensor) -> LayoutAttr:
+    """How a value lies in memory; temporaries are row-major."""
+    if isinstance(tensor, Temporary):
+        return LayoutAttr.row_major(len(tensor.shape))
+    return layout_of(tensor.type)
 
 
 @dataclass
@@ -116,7 +124,8 @@ class Nest:
     def buffer(self, tensor: Tensor) -> BlockArgument:
         """The buffer that holds `tensor`."""
         if tensor not in self.buffers:
-            type_ = MemRefType(tensor_element(tensor), tensor_shape(tensor))
+            shape = tensor_layout(tensor).physical_shape(tensor_shape(tensor))
+            type_ = MemRefType(tensor_element(tensor), shape)
             argument = self.block.insert_arg(type_, len(self.block.args))
             argument.name_hint = _hint(tensor, len(self.buffers))
             self.buffers[tensor] = argument
@@ -133,15 +142,20 @@ class Nest:
         indices, symbolic = self._indices(at)
         if len(indices) != len(shape):
             raise IndexError(f"{len(indices)} indices for shape {list(shape)}")
+        layout = tensor_layout(tensor)
         doubtful = [
             (i, size)
-            for i, size, dynamic in zip(indices, shape, symbolic, strict=True)
-            if _may_leave(i, size) and not (dynamic and fill is None)
+            for i, size, dynamic, halo in zip(
+                indices, shape, symbolic, layout.halo, strict=True
+            )
+            if _may_leave(i, size, halo if fill == 0 else (0, 0))
+            and not (dynamic and fill is None)
         ]
         if doubtful and fill is None:
             index, size = doubtful[0]
             raise IndexError(f"index in {index.interval} leaves [0, {size})")
-        operands, map_, guard_map = self._maps(indices, [i for i, _ in doubtful])
+        place = layout.place(indices)
+        operands, map_, guard_map = self._maps(place, [i for i, _ in doubtful])
         type_ = scalar_type(dtype_of(element))
         guard = None
         if doubtful:
@@ -171,7 +185,7 @@ class Nest:
         for index, size, dynamic in zip(indices, shape, symbolic, strict=True):
             if _may_leave(index, size) and not dynamic:
                 raise IndexError(f"index in {index.interval} leaves [0, {size})")
-        operands, map_, _ = self._maps(indices, [])
+        operands, map_, _ = self._maps(tensor_layout(tensor).place(indices), [])
         stored = value.cast(dtype_of(tensor_element(tensor)))
         condition = None if where is None else where.value
         buffer = self.buffer(tensor)
@@ -301,9 +315,9 @@ class Nest:
         return BuiltNest(op, list(self.buffers))
 
 
-def _may_leave(index: Linear, size: int) -> bool:
+def _may_leave(index: Linear, size: int, halo: tuple[int, int] = (0, 0)) -> bool:
     low, high = index.interval
-    return low < 0 or high >= size
+    return low < -halo[0] or high >= size + halo[1]
 
 
 def _number_attribute(number: float, type_: Attribute) -> Attribute:

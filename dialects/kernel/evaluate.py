@@ -238,7 +238,7 @@ class Evaluation:
         where = self.place(op.map.data, op.indices)
         value = self.values[op.value].astype(array.dtype)
         if op.condition is None:
-            array[where] = value if where else value.reshape(())
+            array[where] = value if any(map(np.ndim, where)) else value.reshape(())
             return
         keep = self.values[op.condition]
         shape = np.broadcast_shapes(keep.shape, value.shape, *(w.shape for w in where))

@@ -11,6 +11,7 @@ from . import (
     conv,
     elementwise,
     generate,
+    grid_sample,
     index,
     layer_norm,
     linear,
@@ -23,6 +24,8 @@ from . import (
     quant,
     reduce,
     reshape,
+    resize,
+    rnn,
     slicing,
 )
 from .activation import (
@@ -101,6 +104,9 @@ from .generate import (
     ShapeOp,
     SizeOp,
     TriluOp,
+)
+from .grid_sample import (
+    GridSampleOp,
 )
 from .index import (
     GatherElementsOp,
@@ -193,6 +199,15 @@ from .reshape import (
     SqueezeOp,
     UnsqueezeOp,
 )
+from .resize import (
+    InterpolateOp,
+    ResizeOp,
+)
+from .rnn import (
+    GruOp,
+    LstmOp,
+    RnnOp,
+)
 from .slicing import (
     PadOp,
     SliceOp,
@@ -206,6 +221,7 @@ FAMILIES = (
     conv,
     elementwise,
     generate,
+    grid_sample,
     index,
     layer_norm,
     linear,
@@ -218,6 +234,8 @@ FAMILIES = (
     quant,
     reduce,
     reshape,
+    resize,
+    rnn,
     slicing,
 )
 OPS: tuple[type[NNOp], ...] = tuple(op for family in FAMILIES for op in family.OPS)
@@ -279,12 +297,15 @@ __all__ = [
     "GlobalMaxPoolOp",
     "GreaterOp",
     "GreaterOrEqualOp",
+    "GridSampleOp",
     "GroupNormOp",
+    "GruOp",
     "HardSigmoidOp",
     "HardSwishOp",
     "HardmaxOp",
     "IdentityOp",
     "InstanceNormOp",
+    "InterpolateOp",
     "IsInfOp",
     "IsNanOp",
     "LayerNormOp",
@@ -296,6 +317,7 @@ __all__ = [
     "LpNormOp",
     "LpPoolOp",
     "LrnOp",
+    "LstmOp",
     "MatmulOp",
     "MaxPoolIndicesOp",
     "MaxPoolOp",
@@ -328,7 +350,9 @@ __all__ = [
     "ReduceSumSquareOp",
     "ReluOp",
     "ReshapeOp",
+    "ResizeOp",
     "RmsNormOp",
+    "RnnOp",
     "RoundOp",
     "ScaleShiftOp",
     "ScatterElementsOp",

@@ -78,10 +78,9 @@ class NNOp(IRDLOperation, ABC):
         """
         Build the operation; its result types are inferred.
 
-        Operands come in the order of the fields: None for an absent optional operand, or
-        nothing at the end;
-        a sequence for a variadic one. Properties are plain Python values; None leaves
-        one out.
+        Operands come in the order of the fields: None for an absent optional operand
+        (nothing at the end), a sequence for a variadic one. Properties are plain Python
+        values; None leaves one out.
 
         Args:
             results: how many results a variadic result has.
@@ -196,7 +195,7 @@ class NNOp(IRDLOperation, ABC):
             self.properties | self.attributes, reserved_attr_names=hidden
         )
         printer.print_string(" : ")
-        printer.print_operation_type(self)
+        printer.print_function_type(self.operand_types, self.result_types)
 
     @classmethod
     def parse(cls, parser: Parser) -> Self:

@@ -188,7 +188,7 @@ class PreluOp(Elementwise):
         shape, slope = shape_of(self.x), shape_of(self.slope)
         if broadcast_shapes(shape, slope) != shape:
             raise VerifyException(
-                f"slope {list(slope)} does not broadcast to input {list(shape)}"
+                f"slope {list(slope)} does not broadcast to x {list(shape)}"
             )
         return [shape]
 

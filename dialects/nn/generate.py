@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -91,20 +92,28 @@ class SizeOp(Known):
 
 @irdl_op_definition
 class FillOp(NNOp):
-    """`output` has the given `shape`, all elements are `value`. ONNX ConstantOfShape."""
+    """
+    `output` has the given `shape`, all elements are `value`. ONNX ConstantOfShape.
+
+    `value` is a number like `2.0 : f32`, or a weight of one element.
+    """
 
     name = "nn.fill"
 
     shape = operand_def()
-    value = opt_prop_def(WeightAttr)
+    value = opt_prop_def(WeightAttr | FloatAttr | IntegerAttr)
     output = result_def()
 
     @property
     def array(self) -> Array:
         """The value; a float32 zero by default."""
-        if self.value is None:
-            return np.zeros((), np.float32)
-        return self.value.data.array.reshape(())
+        match self.value:
+            case None:
+                return np.zeros((), np.float32)
+            case WeightAttr():
+                return self.value.data.array.reshape(())
+            case FloatAttr() | IntegerAttr():
+                return np.array(self.value.value.data, dtype_of(self.value.type))
 
     def elements(self) -> Sequence[Attribute]:
         return [element_of(self.array.dtype)]

@@ -74,7 +74,7 @@ class MatmulOp(NNOp):
         batch = {f"b{i}": size for i, size in enumerate(sizes)}
         rows = {"m": a[-2]} if len(a) > 1 else {}
         columns = {"n": b[-1]} if len(b) > 1 else {}
-        n = k.nest({**batch, **rows, **columns, "k": a[-1]})
+        n = k.nest({**batch, **rows, **columns, "k": b[max(0, len(b) - 2)]})
         outer = [n[name] for name in batch]
         left = n.read(
             self.a, [*_aligned(outer, a[:-2]), *(n[name] for name in rows), n["k"]]
@@ -86,7 +86,8 @@ class MatmulOp(NNOp):
         n.write(total, self.output, [n[name] for name in (*batch, *rows, *columns)])
 
     def flops(self) -> int:
-        return 2 * prod(shape_of(self.output)) * shape_of(self.a)[-1]
+        inner = shape_of(self.a)[-1:]
+        return 2 * prod(shape_of(self.output)) * prod(inner)
 
 
 def _aligned(indices: Sequence[Index], sizes: Sequence[int]) -> list[Index | int]:

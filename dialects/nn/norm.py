@@ -79,7 +79,8 @@ class BatchNormOp(NNOp):
     def decompose_results(self) -> tuple[list[Operation], list[SSAValue]]:
         """`scale_shift(x, factor, bias - mean * factor)`, in the type of the statistics."""
         from .binary import AddOp, DivOp, MulOp, ScaleShiftOp, SubOp
-        from .elementwise import CastOp, SqrtOp
+        from .cast import CastOp
+        from .elementwise import SqrtOp
 
         wide = computed_in(dtype_of(element_type(self.variance)))
         ops: list[Operation] = []

@@ -269,12 +269,11 @@ class OneHotOp(NNOp):
     def reference(self, indices: Array, depth: Array, values: Array) -> Array:
         axis, (size,) = integer(self.axis), as_ints(depth)
         whole = indices.astype(np.int64)
-        wrapped = np.expand_dims(np.where(whole < 0, whole + size, whole), axis)
+        wrapped: Array = np.expand_dims(np.where(whole < 0, whole + size, whole), axis)
         line = [1] * (indices.ndim + 1)
         line[axis] = size
-        hit: Array = wrapped == positions(size).reshape(line)
-        on: Any = values[1]
-        return np.where(hit, on, values[0])
+        hit: Array = np.equal(wrapped, positions(size).reshape(line))
+        return np.where(hit, values[1:], values[:1])
 
     def loops(self, k: Loops) -> None:
         n = grid(k, shape_of(self.output))

@@ -51,7 +51,7 @@ class Program:
         self.ops.append(op)
         return list(op.results)
 
-    def constant(self, numbers: Any, dtype: DTypeLike = None) -> SSAValue:
+    def constant(self, numbers: Any, dtype: DTypeLike | None = None) -> SSAValue:
         """A constant; equal small ones are shared."""
         array = np.asarray(numbers, dtype)
         key = (array.tobytes(), array.dtype, array.shape) if array.size <= 8 else None
@@ -100,11 +100,16 @@ def reference_of_decomposition(
 
     For operations whose decomposition is the clearest statement of what they mean.
     """
-    operands = [None if i is None else ConstantOp(i).output for i in inputs]
-    fixed = type(op).make(*operands, **op.properties)
+    operands: list[SSAValue | None] = [
+        None if i is None else ConstantOp(i).output for i in inputs
+    ]
+    properties: dict[str, Any] = dict(op.properties)
+    fixed = type(op).make(*operands, **properties)
     parts = fixed.decompose_results()
     assert parts is not None, f"{op.name} has no decomposition"
     ops, values = parts
-    known = {v: a for v, a in zip(operands, inputs, strict=True) if v and a is not None}
+    known: dict[SSAValue, Array] = {
+        v: a for v, a in zip(operands, inputs, strict=True) if v and a is not None
+    }
     run(ops, known)
     return tuple(known[v] for v in values)

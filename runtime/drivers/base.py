@@ -46,13 +46,13 @@ class Streams(Generic[T]):
     def __init__(self, make: Callable[[], T], limit: int) -> None:
         self.make = make
         self.limit = limit
+        self.closed = False
         self.reset()
 
     def reset(self) -> None:
         """Forget all streams, also those in use: the child of a fork has none."""
         self.free: list[T] = []
         self.permits = threading.Semaphore(self.limit)
-        self.closed = False
 
     def take(self) -> T:
         self.permits.acquire()
@@ -68,18 +68,22 @@ class Streams(Generic[T]):
         self.free.append(stream)
         self.permits.release()
 
-    def close(self, timeout: float | None = None) -> bool:
+    def close(self) -> None:
+        """Refuse new calls and wait for those under way."""
+        self.closed = True
+        self.drain()
+        for _ in range(self.limit):
+            self.permits.release()  # who waits for a stream learns that it is closed
+        self.free.clear()
+
+    def drain(self, timeout: float | None = None) -> bool:
         """
-        Refuse new calls and wait for those under way.
+        Wait for calls under way, and let later ones wait without end.
 
         Returns:
-            False if they took longer than `timeout` seconds.
+            False if a call took longer than `timeout` seconds.
         """
-        self.closed = True
-        taken = 0
-        while taken < self.limit and self.permits.acquire(timeout=timeout):
-            taken += 1
-        for _ in range(taken):
-            self.permits.release()
-        self.free.clear()
-        return taken == self.limit
+        return all(
+            self.permits.acquire(timeout=timeout)  # stops at the first that fails
+            for _ in range(self.limit)
+        )

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 import os
 import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any, cast
 
-import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +27,8 @@ from ..errors import ArtifactError, DeviceError
 from ..manifest import Launch, Manifest
 from ..memory import Array, Bytes, aligned, allocate, empty
 from .base import Streams
+
+llvm: Any = importlib.import_module("llvmlite.binding")  # it has no types
 
 ABI = 1
 """Version of the layouts shared with the support code."""
@@ -90,6 +92,7 @@ def check_host(artifact: Artifact) -> None:
     if not isinstance(triple, str) or not isinstance(features, str):
         raise ArtifactError(f"{artifact.origin}: does not say what CPU it is for")
     llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()  # MCJIT asks for it, even to load an object
     here = llvm.get_process_triple()
     if _platform(triple) != _platform(here):
         raise DeviceError(
@@ -269,8 +272,12 @@ def _stream(code: Code, manifest: Manifest, weights: Bytes) -> Stream:
 
 
 def _close(streams: Streams[Stream], team: Team) -> None:
-    """Send the workers home, unless the process ends in the middle of a call."""
-    if streams.close(timeout=1.0):
+    """
+    Send the workers home: nobody has the driver any more, or the process ends.
+
+    At the end of a process a thread may still be in a call, and stays in it.
+    """
+    if streams.drain(timeout=1.0):
         team.close()
 
 

@@ -8,7 +8,6 @@ the rest is still looked at; what follows from a placeholder is no problem of it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import prod
 
 from onnx import (
@@ -17,7 +16,6 @@ from onnx import (
     GraphProto,
     NodeProto,
     SparseTensorProto,
-    TensorProto,
     TypeProto,
 )
 from xdsl.dialects.builtin import UnrankedTensorType, UnrealizedConversionCastOp, f32
@@ -26,17 +24,18 @@ from xdsl.utils.exceptions import VerifyException
 
 from ....dialects.const import ConstantOp
 from ....dialects.nn.base import NNOp
-from ....dialects.types import Array, element_type, is_static, shape_of
+from ....dialects.types import Array, is_static, shape_of
 from ....runtime.errors import OvcError
 from ...interpreter import constant_results
 from ...locations import set_source
 from .hints import Hints
 from .load import opset_versions
-from .node import Node, Outputs
+from .node import Node, Outputs, resolved
 from .operators import find_row
-from .order import captured, in_order, reads, subgraphs
+from .order import captured, in_order, needed, reads, subgraphs
 from .problems import Problem, Unsupported
 from .schemas import find_operator, function_body
+from .scope import Scope, Tensor, operator_name, source_name, suggest_name
 from .tensors import MAX_ELEMENTS, TensorReader
 
 FOLDED_ELEMENTS = 1024
@@ -48,31 +47,6 @@ MAX_DEPTH = 32
 
 MAX_NODES = 1_000_000
 """Nodes of one model with all functions expanded."""
-
-Tensor = TensorProto | SparseTensorProto
-
-
-@dataclass
-class Scope:
-    """The names of one graph or function body."""
-
-    opsets: dict[str, int]
-    outer: Scope | None = None
-    """The graph around a subgraph."""
-    values: dict[str, SSAValue | None] = field(
-        default_factory=dict[str, SSAValue | None]
-    )
-    tensors: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
-    """Initialisers; they become constants when something reads them."""
-    attributes: dict[str, AttributeProto] = field(
-        default_factory=dict[str, AttributeProto]
-    )
-    """What a function body's references to attributes stand for."""
-    source: str | None = None
-    """The layer that a function body's nodes belong to."""
-    depth: int = 0
-    read: set[str] = field(default_factory=set[str])
-    """Names that nodes or outputs of the graph read."""
 
 
 class GraphImporter:
@@ -186,6 +160,7 @@ class GraphImporter:
                 raise Unsupported(f"its result {list(shape_of(result))} is too large")
         known = constant_results(op, FOLDED_ELEMENTS)
         if known is not None:
+            op.erase()
             return tuple(self.add_constant(array, source) for array in known)
         self.block.add_op(op)
         return tuple(op.results)
@@ -209,7 +184,7 @@ class GraphImporter:
         self, reason: str, proto: NodeProto | None = None, source: str | None = None
     ) -> None:
         """Note a problem, once."""
-        problem = Problem(reason, source, _operator_name(proto) if proto else "")
+        problem = Problem(reason, source, operator_name(proto) if proto else "")
         if problem not in self.problems:
             self.problems.append(problem)
             self.failed.append(proto)
@@ -240,7 +215,7 @@ class GraphImporter:
 
     def _outputs(
         self, proto: NodeProto, source: str, scope: Scope
-    ) -> Sequence[SSAValue]:
+    ) -> Sequence[SSAValue | None]:
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         function = self.functions.get((domain, proto.op_type))
         if function is not None:
@@ -252,7 +227,10 @@ class GraphImporter:
         row = find_row(domain, proto.op_type)
         if row is None:
             body = operator and function_body(
-                operator, proto, version, self._input_types(proto, scope)
+                operator,
+                resolved(proto, scope.attributes),
+                version,
+                self._input_types(proto, scope),
             )
             if body is None:
                 raise Unsupported(_unsupported(domain))
@@ -273,7 +251,7 @@ class GraphImporter:
         source: str,
         around: Scope,
         defaults: dict[str, AttributeProto] | None = None,
-    ) -> Sequence[SSAValue]:
+    ) -> Sequence[SSAValue | None]:
         """Import a function's body in the place of a node."""
         if around.depth >= MAX_DEPTH:
             raise Unsupported(f"functions are nested deeper than {MAX_DEPTH}")
@@ -286,37 +264,51 @@ class GraphImporter:
             if defaults is None and name not in known:
                 raise Unsupported(f'attribute "{name}" is unknown')
         scope = Scope(
-            opset_versions(function.opset_import) or around.opsets,
+            around.opsets | opset_versions(function.opset_import),
             attributes=attributes | node.attributes,
             source=source,
             depth=around.depth + 1,
         )
         given = [*node.inputs, *[None] * (len(function.input) - len(node.inputs))]
         scope.values.update(zip(function.input, given, strict=True))
-        self.import_nodes(function.node, function.output, scope)
-        return [self._output(name, scope) for name in function.output]
+        named = [
+            name if index < len(proto.output) and proto.output[index] else ""
+            for index, name in enumerate(function.output)
+        ]
+        self.import_nodes(needed(function.node, named), named, scope)
+        return [self._output(name, scope) if name else None for name in named]
 
     def _bind(
-        self, proto: NodeProto, outputs: Sequence[SSAValue], scope: Scope, tainted: bool
+        self,
+        proto: NodeProto,
+        outputs: Sequence[SSAValue | None],
+        scope: Scope,
+        tainted: bool,
     ) -> None:
         """Give the node's outputs their names."""
         for index, name in enumerate(proto.output):
+            value = outputs[index] if index < len(outputs) else None
+            if value is None:
+                self._bind_missing(name, proto, scope, tainted)
+                continue
             if not name:
                 continue
-            if index >= len(outputs) and not tainted and not self.is_read(name, scope):
-                continue
-            if index >= len(outputs):
-                if not tainted:
-                    source = scope.source or source_name(proto)
-                    self.report(f'its output "{name}" is not supported', proto, source)
-                scope.values[name] = self.placeholder(name)
-                continue
-            value = outputs[index]
             scope.values[name] = value
-            if scope.source is None and SSAValue.is_valid_name(name):
-                value.name_hint = name
+            if scope.source is None:
+                suggest_name(value, name)
             if tainted:
                 self.tainted.add(value)
+
+    def _bind_missing(
+        self, name: str, proto: NodeProto, scope: Scope, tainted: bool
+    ) -> None:
+        """A row left an output out: that matters where something reads it."""
+        if not name or not (tainted or self.is_read(name, scope)):
+            return
+        if not tainted:
+            source = scope.source or source_name(proto)
+            self.report(f'its output "{name}" is not supported', proto, source)
+        scope.values[name] = self.placeholder(name)
 
     def _output(self, name: str, scope: Scope) -> SSAValue:
         try:
@@ -338,8 +330,7 @@ class GraphImporter:
             self.report(f'initializer "{name}": {error}')
             return self.placeholder(name)
         value = self.add_constant(array, name)
-        if SSAValue.is_valid_name(name):
-            value.name_hint = name
+        suggest_name(value, name)
         return value
 
     def _reads_placeholder(self, proto: NodeProto, scope: Scope) -> bool:
@@ -372,13 +363,6 @@ class GraphImporter:
         return total
 
 
-def source_name(node: NodeProto) -> str:
-    """What a node is called in messages and locations."""
-    if node.name:
-        return node.name
-    return f"{node.op_type} {next(filter(None, node.output), '')}".strip()
-
-
 def _flops(op: Operation) -> int | None:
     if not isinstance(op, NNOp):
         return 0
@@ -386,11 +370,6 @@ def _flops(op: Operation) -> int | None:
         return op.flops()
     except Exception:
         return None  # a shape it depends on is not known
-
-
-def _operator_name(proto: NodeProto) -> str:
-    standard = proto.domain in ("", "ai.onnx")
-    return proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
 
 
 def _unsupported(domain: str) -> str:
@@ -408,6 +387,3 @@ def _one_line(error: Exception) -> str:
     if text and isinstance(error, VerifyException | ValueError | OvcError):
         return text
     return f"it cannot be built, {type(error).__name__}: {text}"
-
-
-__all__ = ["GraphImporter", "Scope", "element_type", "source_name"]

@@ -89,16 +89,11 @@ class Hints:
         if not shapes or any(s is None for s in shapes):
             return None
         elements = sum(_size(s) for s in shapes if s is not None)
-        first = shapes[0] or (1,)
-        channels = first[1] if len(first) > 2 else first[-1]
-        weights = max(
-            (
-                _size(tuple(t.dims))
-                for t in self.proto.graph.initializer
-                if t.name in node.input and len(t.dims) > 1
-            ),
-            default=0,
-        )
+        first = [1, *(shapes[0] or ())]
+        channels = first[2] if len(first) > 3 else first[-1]
+        sizes = {t.name: tuple(t.dims) for t in self.proto.graph.initializer}
+        given = [sizes[name] for name in node.input if len(sizes.get(name, ())) > 1]
+        weights = _size(given[0]) if given else 0
         return max(elements, 2 * weights * elements // max(1, channels))
 
 

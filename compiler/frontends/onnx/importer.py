@@ -20,10 +20,11 @@ from ....dialects.nn.symbols import tensor_with_symbols
 from ....runtime.errors import ImportFailure
 from ...passes.fix_shapes import fix_shapes
 from ..base import Model
-from .graph import GraphImporter, Scope
+from .graph import GraphImporter
 from .hints import Hints
 from .load import ModelFile, read_model
 from .problems import Problem, Unsupported, UnsupportedModel, with_shares
+from .scope import Scope, suggest_name
 from .tensors import MAX_ELEMENTS, TensorReader, element_of_onnx
 
 Names = set[str]
@@ -82,8 +83,7 @@ def _add_arguments(file: ModelFile, graph: GraphProto, block: Block) -> list[str
         except Unsupported as error:
             raise ImportFailure(f'{file.path}: input "{info.name}": {error}') from error
         argument = block.insert_arg(type_, len(block.args))
-        if SSAValue.is_valid_name(info.name):
-            argument.name_hint = info.name
+        suggest_name(argument, info.name)
         names.append(info.name)
     return names
 
@@ -130,7 +130,7 @@ def _module(block: Block, inputs: Sequence[str], outputs: Sequence[str]) -> Modu
 def _finish(module: ModuleOp, block: Block, outputs: Sequence[SSAValue]) -> None:
     block.add_op(ReturnOp(*outputs))
     for op in list(block.ops):
-        if isinstance(op, ConstantOp) and not op.output.uses:
+        if isinstance(op, ConstantOp) and op.output.first_use is None:
             op.detach()  # read only by what was computed while importing
             op.erase()
     function = block.parent_op()

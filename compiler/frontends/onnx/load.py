@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto
+from onnx import ModelProto, OperatorSetIdProto
 
 from ....runtime.errors import ImportFailure
 
@@ -35,11 +36,11 @@ class ModelFile:
         return opset_versions(self.proto.opset_import)
 
 
-def opset_versions(imports: object) -> dict[str, int]:
+def opset_versions(imports: Iterable[OperatorSetIdProto]) -> dict[str, int]:
     """Versions by domain of a model's or a function's `opset_import`."""
     return {
         "" if entry.domain in STANDARD else entry.domain: entry.version
-        for entry in imports  # pyright: ignore
+        for entry in imports
     }
 
 
@@ -67,23 +68,27 @@ def read_model(path: Path) -> ModelFile:
 
 
 def _read(path: Path) -> bytes:
-    if not path.exists():
-        raise ImportFailure(f"{path}: there is no such file")
-    if not path.is_file():
-        raise ImportFailure(f"{path}: this is not a file")
     try:
-        size = path.stat().st_size
-        if size > PROTOBUF_LIMIT:
+        if not path.exists():
+            raise ImportFailure(f"{path}: there is no such file")
+        if not path.is_file():
+            raise ImportFailure(f"{path}: this is not a file")
+        if path.stat().st_size > PROTOBUF_LIMIT:
             raise ImportFailure(
                 f"{path}: the file has more than 2 GiB, which ONNX cannot parse; "
                 "save the model with external data"
             )
         data = path.read_bytes()
-    except OSError as error:
-        raise ImportFailure(f"{path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise ImportFailure(f"{path}: {_system_message(error)}") from error
     if not data:
         raise ImportFailure(f"{path}: the file is empty")
     return data
+
+
+def _system_message(error: OSError | ValueError) -> str:
+    words = error.strerror if isinstance(error, OSError) else None
+    return (words or str(error)).lower()
 
 
 MAGIC = {

@@ -16,7 +16,8 @@ from .problems import Unsupported
 from .schemas import TYPE_NAMES, Operator
 
 if TYPE_CHECKING:
-    from .graph import GraphImporter, Scope
+    from .graph import GraphImporter
+    from .scope import Scope
 
 Outputs = SSAValue | Sequence[SSAValue]
 Row = Callable[["Node"], Outputs]
@@ -232,6 +233,19 @@ def type_name(element: Attribute) -> str:
 
 def _domain(proto: NodeProto) -> str:
     return "" if proto.domain == "ai.onnx" else proto.domain
+
+
+def resolved(proto: NodeProto, references: dict[str, AttributeProto]) -> NodeProto:
+    """The node without references to the attributes of a calling node."""
+    if not any(a.ref_attr_name for a in proto.attribute):
+        return proto
+    copy = NodeProto()
+    copy.CopyFrom(proto)
+    del copy.attribute[:]
+    for name, attribute in _attributes(proto, references).items():
+        copy.attribute.add().CopyFrom(attribute)
+        copy.attribute[-1].name = name
+    return copy
 
 
 def _attributes(

@@ -24,6 +24,8 @@ def recurrent(operation: type[NNOp], *more: str) -> Row:
 
     def row(node: Node) -> tuple[SSAValue, ...]:
         properties = {name: node.attribute(name) for name in (*COMMON, *more)}
+        if not node.has("activations"):
+            properties["activations"] = None  # the standard's default is for two ways
         operands = [node.optional(i) for i in range(count)]
         return node.build_all(operation, *operands, **properties)
 

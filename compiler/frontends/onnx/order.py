@@ -39,6 +39,19 @@ def in_order(nodes: Sequence[NodeProto]) -> tuple[list[NodeProto], list[NodeProt
     return [nodes[i] for i in done], [nodes[i] for i in cycle]
 
 
+def needed(nodes: Sequence[NodeProto], outputs: Sequence[str]) -> list[NodeProto]:
+    """The nodes that `outputs` depend on, in the order given."""
+    producer = {o: i for i, node in enumerate(nodes) for o in node.output if o}
+    pending = [producer[name] for name in outputs if name in producer]
+    found: set[int] = set()
+    while pending:
+        index = pending.pop()
+        if index not in found:
+            found.add(index)
+            pending += [producer[n] for n in reads(nodes[index]) if n in producer]
+    return [nodes[i] for i in sorted(found)]
+
+
 def reads(node: NodeProto) -> Iterator[str]:
     """Names a node reads, also inside its subgraphs from the graph around it."""
     yield from filter(None, node.input)

@@ -88,7 +88,7 @@ def find_operator(op_type: str, version: int, domain: str) -> Operator | None:
         schema,
         tuple(map(_formal, schema.inputs)),
         {n: _default(a) for n, a in schema.attributes.items()},
-        {n: int(a.type.value) for n, a in schema.attributes.items()},
+        {n: _type_number(a) for n, a in schema.attributes.items()},
         frozenset(n for n, a in schema.attributes.items() if a.required),
     )
 
@@ -102,7 +102,7 @@ def function_body(
     Args:
         input_types: a `TypeProto` per input of the node, empty where it is absent.
     """
-    schema = operator.schema
+    schema: Any = operator.schema  # onnx's type stubs know no functions
     if schema.has_function:
         versions = [v for v in schema.function_opset_versions if v <= version]
         if versions:
@@ -139,6 +139,10 @@ def _formal(parameter: Any) -> Formal:
         variadic=parameter.option == Option.Variadic,
         same_types=parameter.is_homogeneous,
     )
+
+
+def _type_number(attribute: Any) -> int:
+    return int(attribute.type.value)
 
 
 def _default(attribute: Any) -> AttributeProto | None:

@@ -139,19 +139,21 @@ def _map(folder: Path, location: str) -> Array:
             f'external data "{location}" is refused: it must be a path inside the '
             "model's folder"
         )
-    root, full = folder.resolve(), (folder / path).resolve()
-    if not full.is_relative_to(root):
-        raise Unsupported(
-            f'external data "{location}" is refused: it leads outside the model\'s folder'
-        )
-    if not full.is_file():
-        raise Unsupported(f'external data "{location}": there is no such file')
     try:
+        full = (folder / path).resolve()
+        if not full.is_relative_to(folder.resolve()):
+            raise Unsupported(
+                f'external data "{location}" is refused: it leads outside the model\'s '
+                "folder"
+            )
+        if not full.is_file():
+            raise Unsupported(f'external data "{location}": there is no such file')
         if not full.stat().st_size:
             return np.zeros(0, np.uint8)
         return np.asarray(np.memmap(full, np.uint8, "r"))
-    except OSError as error:
-        raise Unsupported(f'external data "{location}": {error.strerror}') from error
+    except (OSError, RuntimeError) as error:  # no permission, a loop of links
+        reason = getattr(error, "strerror", None) or error
+        raise Unsupported(f'external data "{location}": {reason}') from error
 
 
 def _checked_shape(dims: Any) -> tuple[int, ...]:

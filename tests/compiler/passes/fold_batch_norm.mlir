@@ -12,7 +12,7 @@
 // CHECK-NEXT:  %[[W:.+]] = nn.mul(%w, %[[PER]])
 // CHECK-NEXT:  %[[B0:.+]] = nn.mul(%b, %[[K]])
 // CHECK-NEXT:  %[[B:.+]] = nn.add(%[[B0]], %[[SHIFT]])
-// CHECK-NEXT:  %[[Y:.+]] = nn.conv(%x, %[[W]], %[[B]]) {pads = array<i64: 1, 0>}
+// CHECK-NEXT:  %[[Y:.+]] = nn.conv(%x, %[[W]], %[[B]]) {pads = array<i64: 1, 0>
 // CHECK-NEXT:  func.return %[[Y]]
 // NUMBERS-LABEL: @conv
 // NUMBERS-NEXT:  const.constant [2.0, 4.0] : tensor<2x1x1xf32>

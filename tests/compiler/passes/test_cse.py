@@ -5,11 +5,11 @@ from hypothesis import given
 from networks import NetworkBuilder, check_pass, names_in
 from ovc.compiler.passes.cse import PROBE, CommonSubexpressionPass
 from ovc.dialects import nn
-from strategies import networks
+from strategies import Program, networks
 
 
 @given(networks())
-def test_results_are_kept_and_nothing_is_computed_twice(program) -> None:
+def test_results_are_kept_and_nothing_is_computed_twice(program: Program) -> None:
     module, inputs = program
 
     check_pass(CommonSubexpressionPass(), module, inputs)

@@ -8,7 +8,7 @@ from ovc.compiler.locations import set_source, source_names
 from ovc.compiler.passes.fold_batch_norm import FoldBatchNormPass
 from ovc.compiler.passes.fold_constants import FoldConstantsPass
 from ovc.dialects import nn
-from strategies import NORMS, networks
+from strategies import NORMS, Program, networks
 from xdsl.ir import SSAValue
 
 TOLERANCE = 1e-5
@@ -17,7 +17,7 @@ TOLERANCE = 1e-5
 
 @settings(max_examples=200)
 @given(networks(NORMS, most=5))
-def test_results_are_kept_and_no_norm_is_left(program) -> None:
+def test_results_are_kept_and_no_norm_is_left(program: Program) -> None:
     module, inputs = program
 
     check_pass(FoldBatchNormPass(), module, inputs, TOLERANCE)

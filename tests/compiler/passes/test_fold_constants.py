@@ -8,11 +8,11 @@ from ovc.compiler.passes.fold import is_foldable
 from ovc.compiler.passes.fold_constants import FoldConstantsPass
 from ovc.dialects import nn
 from ovc.runtime.errors import CompileError
-from strategies import networks
+from strategies import Program, networks
 
 
 @given(networks())
-def test_results_are_kept_and_nothing_foldable_is_left(program) -> None:
+def test_results_are_kept_and_nothing_foldable_is_left(program: Program) -> None:
     module, inputs = program
 
     check_pass(FoldConstantsPass(), module, inputs)

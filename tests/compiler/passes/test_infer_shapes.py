@@ -10,7 +10,7 @@ from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp, to_attribute
 from ovc.dialects.types import element_type, is_static
 from ovc.runtime.errors import CompileError
-from strategies import networks
+from strategies import Program, networks
 from xdsl.dialects.builtin import UnrankedTensorType
 from xdsl.dialects.func import FuncOp
 
@@ -26,7 +26,7 @@ def forget_shapes(module) -> None:
 
 
 @given(networks())
-def test_forgotten_shapes_are_found_again(program) -> None:
+def test_forgotten_shapes_are_found_again(program: Program) -> None:
     module, inputs = program
     function = module.body.block.first_op
     assert isinstance(function, FuncOp)

@@ -7,11 +7,11 @@ from networks import NetworkBuilder, check_pass, names_in
 from ovc.compiler.passes.remove_identity import RemoveIdentityPass, unchanged
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
-from strategies import networks
+from strategies import Program, networks
 
 
 @given(networks())
-def test_results_are_kept_to_the_bit_and_no_identity_is_left(program) -> None:
+def test_results_are_kept_to_the_bit_and_no_identity_is_left(program: Program) -> None:
     module, inputs = program
 
     check_pass(RemoveIdentityPass(), module, inputs)
@@ -38,7 +38,9 @@ def test_a_resize_to_the_same_size_goes(properties: dict[str, str]) -> None:
     resized(net, **properties)
     module = net.finish()
 
-    assert check_pass(RemoveIdentityPass(), module, {"arg0": np.ones((1, 2, 3, 5), "f4")})
+    assert check_pass(
+        RemoveIdentityPass(), module, {"arg0": np.ones((1, 2, 3, 5), "f4")}
+    )
     assert "nn.resize" not in names_in(module)
 
 

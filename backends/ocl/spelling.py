@@ -1,0 +1,409 @@
+"""
+How OpenCL C spells element types, numbers and scalar operations.
+
+| element       | in a register            | in memory |
+| ------------- | ------------------------ | --------- |
+| `f32`, `f64`  | `float`, `double`        | the same  |
+| `f16`, `bf16` | their bits, in `ushort`  | the same  |
+| `i8` … `i64`  | `char` … `long`          | the same  |
+| `i1`          | `int`: 1 true, 0 false   | a byte    |
+
+Registers of several lanes are vectors of that; true is -1 there, as comparisons give it.
+"""
+
+from __future__ import annotations
+
+import math as numbers
+from collections.abc import Callable, Sequence
+
+import ml_dtypes
+import numpy as np
+from xdsl.dialects import arith, math
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+)
+from xdsl.ir import Attribute, Operation, SSAValue
+
+NARROW_FLOATS = (Float16Type, BFloat16Type)
+FLOATS = (Float16Type, BFloat16Type, Float32Type, Float64Type)
+INTEGERS = {8: "char", 16: "short", 32: "int", 64: "long"}
+BOOL = IntegerType(1)
+
+INFIX: dict[type[Operation], str] = {
+    arith.AddfOp: "+",
+    arith.SubfOp: "-",
+    arith.MulfOp: "*",
+    arith.DivfOp: "/",
+    arith.DivSIOp: "/",
+    arith.RemSIOp: "%",
+    arith.ShRSIOp: ">>",
+    arith.AndIOp: "&",
+    arith.OrIOp: "|",
+    arith.XOrIOp: "^",
+}
+
+WRAPPING: dict[type[Operation], str] = {
+    arith.AddiOp: "+",
+    arith.SubiOp: "-",
+    arith.MuliOp: "*",
+    arith.ShLIOp: "<<",
+}
+"""Integer operations that wrap around; C leaves that undefined for signed scalars."""
+
+UNSIGNED_INFIX: dict[type[Operation], str] = {
+    arith.DivUIOp: "/",
+    arith.RemUIOp: "%",
+    arith.ShRUIOp: ">>",
+}
+
+BUILTINS: dict[type[Operation], str] = {
+    arith.MaxSIOp: "max",
+    arith.MinSIOp: "min",
+    math.FmaOp: "fma",
+    math.RoundEvenOp: "rint",
+    math.FloorOp: "floor",
+    math.CeilOp: "ceil",
+    math.TruncOp: "trunc",
+    math.SqrtOp: "sqrt",
+    math.AbsFOp: "fabs",
+    math.CopySignOp: "copysign",
+    math.ExpOp: "exp",
+    math.LogOp: "log",
+    math.PowFOp: "pow",
+    math.SinOp: "sin",
+    math.CosOp: "cos",
+    math.TanOp: "tan",
+    math.AsinOp: "asin",
+    math.AcosOp: "acos",
+    math.AtanOp: "atan",
+    math.SinhOp: "sinh",
+    math.CoshOp: "cosh",
+    math.TanhOp: "tanh",
+    math.AsinhOp: "asinh",
+    math.AcoshOp: "acosh",
+    math.AtanhOp: "atanh",
+    math.ErfOp: "erf",
+}
+"""Functions of OpenCL C with all their digits: no `native_` or `half_` ones."""
+
+UNSIGNED_BUILTINS: dict[type[Operation], str] = {
+    arith.MaxUIOp: "max",
+    arith.MinUIOp: "min",
+}
+
+FLOAT_TESTS = (
+    "0",
+    "{0} == {1}",
+    "{0} > {1}",
+    "{0} >= {1}",
+    "{0} < {1}",
+    "{0} <= {1}",
+    "({0} < {1}) | ({0} > {1})",
+    "({0} == {0}) & ({1} == {1})",
+    "!(({0} < {1}) | ({0} > {1}))",
+    "!({0} <= {1})",
+    "!({0} < {1})",
+    "!({0} >= {1})",
+    "!({0} > {1})",
+    "{0} != {1}",
+    "({0} != {0}) | ({1} != {1})",
+    "1",
+)
+"""The predicates of `arith.cmpf`, in order."""
+
+INTEGER_TESTS = ("==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">=")
+"""The predicates of `arith.cmpi`, in order; the last four are unsigned."""
+
+HELPERS = {
+    "half_to_float": """\
+static inline float{n} half_to_float{n}(ushort{n} bits) {{
+    return vload_half{n}(0, (const half*)&bits);
+}}
+""",
+    "float_to_half": """\
+static inline ushort{n} float_to_half{n}(float{n} value) {{
+    ushort{n} bits;
+    vstore_half{n}_rte(value, 0, (half*)&bits);
+    return bits;
+}}
+""",
+    "double_to_half": """\
+static inline ushort{n} double_to_half{n}(double{n} value) {{
+    ushort{n} bits;
+    vstore_half{n}_rte(value, 0, (half*)&bits);
+    return bits;
+}}
+""",
+    "bfloat_to_float": """\
+static inline float{n} bfloat_to_float{n}(ushort{n} bits) {{
+    return as_float{n}(convert_uint{n}(bits) << 16);
+}}
+""",
+    "float_to_bfloat": """\
+static inline ushort{n} float_to_bfloat{n}(float{n} value) {{
+    const uint{n} bits = as_uint{n}(value);
+    const uint{n} rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    return convert_ushort{n}(isnan(value) ? (bits >> 16) | 0x40 : rounded);
+}}
+""",
+}
+"""Functions that programs may need, for `n` lanes (empty: one)."""
+
+HELPER_ORDER = tuple(HELPERS)
+
+
+def many(width: int) -> str:
+    """The suffix of a vector type."""
+    return str(width) if width > 1 else ""
+
+
+def register_name(element: Attribute, width: int = 1) -> str:
+    """The type of a register."""
+    match element:
+        case Float16Type() | BFloat16Type():
+            name = "ushort"
+        case Float32Type():
+            name = "float"
+        case Float64Type():
+            name = "double"
+        case IntegerType() if element == BOOL:
+            name = "int"
+        case IntegerType():
+            name = INTEGERS[element.width.data]
+        case _:
+            raise NotImplementedError(f"no OpenCL type for {element}")
+    return name + many(width)
+
+
+def memory_name(element: Attribute, width: int = 1) -> str:
+    """The type of elements in memory."""
+    if element == BOOL:
+        return "uchar" + many(width)
+    return register_name(element, width)
+
+
+def literal(value: FloatAttr | IntegerAttr, width: int = 1) -> str:
+    """A number in all lanes, exactly."""
+    if width > 1:
+        one = "-1" if value.type == BOOL and value.value.data else literal(value)
+        return f"({register_name(value.type, width)})({one})"
+    if isinstance(value, FloatAttr):
+        return _float_literal(value)
+    number, type_ = value.value.data, value.type
+    assert isinstance(type_, IntegerType)
+    bits = type_.width.data
+    if bits == 1:
+        return str(int(bool(number)))
+    end = "L" if bits == 64 else ""
+    text = f"{number}{end}"
+    if bits >= 32 and number == -(1 << (bits - 1)):
+        text = f"({number + 1}{end} - 1)"
+    elif number < 0:
+        text = f"({text})"
+    return f"({INTEGERS[bits]}){text}" if bits < 32 else text
+
+
+def _float_literal(value: FloatAttr) -> str:
+    number = value.value.data
+    match value.type:
+        case Float16Type():
+            return f"(ushort)0x{np.float16(number).view(np.uint16):04x}"
+        case BFloat16Type():
+            bits = np.asarray(number, ml_dtypes.bfloat16).view(np.uint16)
+            return f"(ushort)0x{int(bits):04x}"
+        case Float32Type():
+            text = str(np.float32(number)) + "f"
+            special = "INFINITY", "NAN"
+        case _:
+            text = repr(float(number))
+            special = "(double)INFINITY", "(double)NAN"
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(np.float32(number) if text.endswith("f") else number)
+    if not finite:
+        text = special[1] if number != number else special[0]
+        return f"(-{text})" if number < 0 else text
+    return f"({text})" if numbers.copysign(1.0, number) < 0 else text
+
+
+def unsigned(element: Attribute, width: int, value: str) -> str:
+    """An integer register read as unsigned."""
+    name = register_name(element)
+    if width > 1:
+        return f"as_u{name}{width}({value})"
+    return f"(u{name}){value}"
+
+
+def condition(value: str, element: Attribute, width: int) -> str:
+    """An `i1` register to choose between registers of `element` with."""
+    bits = _bits(element)
+    if width == 1 or bits == 32:
+        return value
+    return f"convert_{INTEGERS[bits]}{width}({value})"
+
+
+def _bits(element: Attribute) -> int:
+    if isinstance(element, IntegerType):
+        return 32 if element == BOOL else element.width.data
+    return {Float32Type: 32, Float64Type: 64}.get(type(element), 16)  # pyright: ignore
+
+
+class Speller:
+    """Spells scalar operations as expressions and notes the helpers they call."""
+
+    def __init__(self) -> None:
+        self.helpers: set[tuple[str, int]] = set()
+
+    def helper(self, name: str, width: int, operand: str) -> str:
+        """A call of one of `HELPERS`."""
+        self.helpers.add((name, width))
+        return f"{name}{many(width)}({operand})"
+
+    def expression(self, op: Operation, operands: Sequence[str], width: int) -> str:
+        """`op` on registers of `width` lanes."""
+        kind, element = type(op), op.operands[-1].type
+        if kind in INFIX:
+            return f"{operands[0]} {INFIX[kind]} {operands[1]}"
+        if kind in WRAPPING:
+            return _wrapping(WRAPPING[kind], operands, element, width)
+        if kind in UNSIGNED_INFIX or kind in UNSIGNED_BUILTINS:
+            return _unsigned_operation(kind, operands, element, width)
+        if kind in BUILTINS:
+            return f"{BUILTINS[kind]}({', '.join(operands)})"
+        if kind in CONVERSIONS:
+            return CONVERSIONS[kind](self, op, operands[0], width)
+        match op:
+            case arith.NegfOp():
+                return f"-{operands[0]}"
+            case arith.MaximumfOp():
+                return _extreme(">", op, operands)
+            case arith.MinimumfOp():
+                return _extreme("<", op, operands)
+            case arith.CmpfOp():
+                test = FLOAT_TESTS[op.predicate.value.data].format(*operands)
+                return _tested(test, element, width)
+            case arith.CmpiOp():
+                predicate = op.predicate.value.data
+                if predicate >= 6:
+                    operands = [unsigned(element, width, o) for o in operands]
+                test = f"{operands[0]} {INTEGER_TESTS[predicate]} {operands[1]}"
+                return _tested(test, element, width)
+            case arith.SelectOp():
+                chosen = condition(operands[0], element, width)
+                return f"{chosen} ? {operands[1]} : {operands[2]}"
+            case _:
+                raise NotImplementedError(f"no OpenCL spelling of {op.name}")
+
+    def extend_float(self, op: Operation, operand: str, width: int) -> str:
+        source, target = op.operands[0].type, op.results[0].type
+        if isinstance(source, NARROW_FLOATS):
+            name = "half" if isinstance(source, Float16Type) else "bfloat"
+            operand = self.helper(f"{name}_to_float", width, operand)
+        if isinstance(target, Float64Type):
+            return f"convert_double{many(width)}({operand})"
+        return operand
+
+    def truncate_float(self, op: Operation, operand: str, width: int) -> str:
+        source, target = op.operands[0].type, op.results[0].type
+        wide = isinstance(source, Float64Type)
+        if isinstance(target, Float16Type):
+            name = "double_to_half" if wide else "float_to_half"
+            return self.helper(name, width, operand)
+        if wide:
+            operand = f"convert_float{many(width)}({operand})"
+        if isinstance(target, BFloat16Type):
+            return self.helper("float_to_bfloat", width, operand)
+        return operand
+
+    def convert(self, op: Operation, operand: str, width: int) -> str:
+        """Between integers, and from signed ones to floating point."""
+        target = op.results[0].type
+        if target == BOOL:
+            test = f"({operand} & 1) != 0"
+            return _tested(test, op.operands[0].type, width)
+        return f"convert_{register_name(target, width)}({operand})"
+
+    def convert_unsigned(self, op: Operation, operand: str, width: int) -> str:
+        source, target = op.operands[0].type, op.results[0].type
+        if source == BOOL:
+            operand = f"{operand} & 1"
+        else:
+            operand = unsigned(source, width, operand)
+        return f"convert_{register_name(target, width)}({operand})"
+
+    def round_to_zero(self, op: Operation, operand: str, width: int) -> str:
+        return f"convert_{register_name(op.results[0].type, width)}_sat_rtz({operand})"
+
+    def round_to_zero_unsigned(self, op: Operation, operand: str, width: int) -> str:
+        name = register_name(op.results[0].type, width)
+        return f"as_{name}(convert_u{name}_sat_rtz({operand}))"
+
+    def same_bits(self, op: Operation, operand: str, width: int) -> str:
+        return f"as_{register_name(op.results[0].type, width)}({operand})"
+
+
+CONVERSIONS: dict[type[Operation], Callable[[Speller, Operation, str, int], str]] = {
+    arith.ExtFOp: Speller.extend_float,
+    arith.TruncFOp: Speller.truncate_float,
+    arith.SIToFPOp: Speller.convert,
+    arith.ExtSIOp: Speller.convert,
+    arith.TruncIOp: Speller.convert,
+    arith.UIToFPOp: Speller.convert_unsigned,
+    arith.ExtUIOp: Speller.convert_unsigned,
+    arith.FPToSIOp: Speller.round_to_zero,
+    arith.FPToUIOp: Speller.round_to_zero_unsigned,
+    arith.BitcastOp: Speller.same_bits,
+}
+
+
+def _wrapping(
+    symbol: str, operands: Sequence[str], element: Attribute, width: int
+) -> str:
+    lhs, rhs = operands
+    if element == BOOL:
+        return f"{lhs} {'&' if symbol == '*' else '^'} {rhs}"
+    if width > 1 or _bits(element) < 32:
+        return f"{lhs} {symbol} {rhs}"
+    name = register_name(element)
+    return f"({name})((u{name}){lhs} {symbol} (u{name}){rhs})"
+
+
+def _unsigned_operation(
+    kind: type[Operation], operands: Sequence[str], element: Attribute, width: int
+) -> str:
+    lhs, rhs = (unsigned(element, width, o) for o in operands)
+    if kind in UNSIGNED_INFIX:
+        text = f"{lhs} {UNSIGNED_INFIX[kind]} {rhs}"
+    else:
+        text = f"{UNSIGNED_BUILTINS[kind]}({lhs}, {rhs})"
+    return f"as_{register_name(element, width)}({text})" if width > 1 else text
+
+
+def _extreme(sign: str, op: Operation, operands: Sequence[str]) -> str:
+    """The larger or the smaller; NaN when either is. A constant needs one test less."""
+    lhs, rhs = operands
+    if _is_number(op.operands[0]):
+        return f"({lhs} {sign} {rhs}) ? {lhs} : {rhs}"
+    if _is_number(op.operands[1]):
+        return f"({rhs} {sign} {lhs}) ? {rhs} : {lhs}"
+    return f"(({lhs} {sign} {rhs}) | ({lhs} != {lhs})) ? {lhs} : {rhs}"
+
+
+def _is_number(value: SSAValue) -> bool:
+    """Whether `value` is a constant, and not NaN."""
+    if not isinstance(value.owner, arith.ConstantOp):
+        return False
+    constant = value.owner.value
+    return isinstance(constant, FloatAttr) and constant.value.data == constant.value.data
+
+
+def _tested(test: str, element: Attribute, width: int) -> str:
+    """A comparison of registers of `element` as an `i1` register."""
+    if width == 1 or _bits(element) == 32:
+        return test
+    return f"convert_int{width}({test})"

@@ -1,0 +1,39 @@
+"""
+What a target is: facts that neutral passes read. No pass asks which target it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    Facts about what code is generated for.
+
+    Lanes and registers are those of 32-bit elements. `functions` are the scalar functions
+    that the target computes well by itself; the others are expanded to arithmetic.
+    """
+
+    name: str
+    lanes: int = 16
+    registers: int = 32
+    accumulators: int = 28
+    """Registers that a contraction may use for its sums."""
+    max_grid: int = 256
+    """About how many independent shares a kernel is cut into."""
+    items: int = 1
+    """Work-items of a group that take the place of lanes; 1: lanes are vectors."""
+    functions: frozenset[str] = frozenset()
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the printer needs: triple, CPU name, features, device."""
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values for the artifact's manifest."""
+        facts = asdict(self)
+        facts["functions"] = sorted(self.functions)
+        facts["details"] = dict(self.details)
+        return facts

@@ -1,0 +1,104 @@
+"""
+collapse-dims: neighbouring dimensions that memory does not tell apart become one.
+
+    x[(h * W + w) * 16 + c]  over (h = H, w = W)   ==>   x[p * 16 + c]  over (p = H * W)
+
+Legal when every access moves along `h` exactly `W` times as far as along `w`, the body
+does not compute with either position, and the same reductions remove both.
+"""
+
+from __future__ import annotations
+
+from xdsl.dialects.builtin import AffineMapAttr, DenseArrayBase, IndexType, i64
+from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+
+from ...dialects.kernel.nest import NestOp, ReadOp, ReduceOp, WriteOp
+from .analysis import NestInfo
+
+
+def collapse(nest: NestOp) -> None:
+    """Collapse all pairs of dimensions that allow it, in place."""
+    while pair := _collapsible(NestInfo(nest)):
+        _merge(nest, *pair)
+
+
+def _collapsible(info: NestInfo) -> tuple[BlockArgument, BlockArgument] | None:
+    dims = [d for d in info.nest.dims if info.sizes[d] > 1]
+    for inner in reversed(dims):
+        for outer in dims:
+            if outer is not inner and _fits(info, outer, inner):
+                return outer, inner
+    return None
+
+
+def _fits(info: NestInfo, outer: SSAValue, inner: SSAValue) -> bool:
+    for access in info.accesses:
+        flat = access.flat
+        if flat.in_quotient(outer) or flat.in_quotient(inner):
+            return False
+        if flat.coefficient(outer) != flat.coefficient(inner) * info.sizes[inner]:
+            return False
+        if (outer in access.dims) != (inner in access.dims) and access.is_write:
+            return False
+        if access.dynamic:
+            return False
+    if info.uses_position(outer) or info.uses_position(inner):
+        return False
+    if any((outer in r.dims) != (inner in r.dims) for r in info.reduces):
+        return False
+    return outer in info.free and inner in info.free
+
+
+def _merge(nest: NestOp, outer: BlockArgument, inner: BlockArgument) -> None:
+    """Make `inner` run over both: `outer` becomes its quotient, `inner` its remainder."""
+    sizes = list(nest.extents)
+    size = sizes[inner.index]
+    sizes[inner.index] = size * sizes[outer.index]
+    sizes.pop(outer.index)
+    for op in nest.body.block.ops:
+        if isinstance(op, ReadOp | WriteOp):
+            _rewrite(op, outer, inner, size)
+        elif isinstance(op, ReduceOp) and outer in op.dims:
+            kept = [d for d in op.dims if d is not outer]
+            replacement = ReduceOp(op.kind.data, op.value, kept, op.init)
+            replacement.result.name_hint = op.result.name_hint
+            nest.body.block.insert_op_before(replacement, op)
+            op.result.replace_all_uses_with(replacement.result)
+            nest.body.block.erase_op(op)
+    nest.body.block.erase_arg(outer)
+    nest.properties["sizes"] = DenseArrayBase.from_list(i64, sizes)
+
+
+def _rewrite(
+    op: ReadOp | WriteOp, outer: BlockArgument, inner: BlockArgument, size: int
+) -> None:
+    if outer not in op.indices and inner not in op.indices:
+        return
+    kept = [i for i in op.indices if i is not outer and i is not inner]
+    indices: list[SSAValue] = [*kept, inner]
+    joint = AffineExpr.dimension(len(kept))
+    new: list[AffineExpr] = []
+    for index in op.indices:
+        if index is outer:
+            new.append(joint // size)
+        elif index is inner:
+            new.append(joint % size)
+        else:
+            new.append(AffineExpr.dimension(kept.index(index)))
+    for name in ("map", "guard"):
+        old = op.properties.get(name)
+        if isinstance(old, AffineMapAttr):
+            results = tuple(e.replace_dims_and_symbols(new, []) for e in old.data.results)
+            op.properties[name] = AffineMapAttr(AffineMap(len(indices), 0, results))
+    position = 1 if isinstance(op, ReadOp) else 2
+    rest = op.operands[position + len(op.indices) :]
+    op.operands = [*op.operands[:position], *indices, *rest]
+    if isinstance(op, WriteOp):
+        from xdsl.dialects.builtin import i32
+
+        segments = [1, 1, len(indices), len(rest)]
+        op.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, segments)
+
+
+__all__ = ["IndexType", "collapse"]
