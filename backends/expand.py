@@ -17,7 +17,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, MemRefType
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, MemRefType, i1
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ..dialects.kernel.affine import Counter, Linear, Term, flatten, linear
@@ -181,7 +181,7 @@ class Expander(ABC):
         mask: str | int | None,
         fill: Attribute | None,
     ) -> str:
-        """A register from places that data decides: `offset` holds one a lane."""
+        """A register from single places: `lanes` or `place`, moved by `offset`'s lanes."""
 
     @abstractmethod
     def store(self, value: str, place: Place, type_: TileType) -> None:
@@ -203,7 +203,7 @@ class Expander(ABC):
         type_: TileType,
         mask: str | int | None,
     ) -> None:
-        """A register to places that data decides."""
+        """A register to single places, as in `gather`."""
 
     @abstractmethod
     def constant(self, value: Attribute, width: int) -> str:
@@ -384,9 +384,13 @@ class Expander(ABC):
             assert isinstance(term.key, SSAValue)
             return self.names[term.key]
         if term not in scope.memo:
+            below = min(0, term.value.interval[0] // term.divisor)
             inner = [(self._term(t, scope), c) for t, c in term.value.terms]
-            value = self.integer(inner, term.value.constant)
-            scope.memo[term] = self.quotient(value, term.divisor, term.remainder)
+            value = self.integer(inner, term.value.constant - below * term.divisor)
+            name = self.quotient(value, term.divisor, term.remainder)
+            if below and not term.remainder:
+                name = self.integer([(name, 1)], below)
+            scope.memo[term] = name
         return scope.memo[term]
 
     def place(self, op: LoadOp | StoreOp, flat: Linear, index: Index) -> Place | list[Place]:
@@ -443,23 +447,33 @@ class Expander(ABC):
             assert op.fill is not None
             return self.constant(op.fill, width)
         place = self.place(op, flat, index)
-        mask: str | int | None = None
-        if op.mask is not None:
-            mask = self.cell(self.values[op.mask], index, width)
-        elif inside < width:
-            mask = inside
+        mask = self._mask_of(op, index, inside, width)
         if op.offset is not None:
             offset = self.values[op.offset]
-            assert isinstance(place, Place)
-            if offset.type.width == 1 and place.stride in (0, 1):
-                base = self._moved(place, self.cell(offset, index, 1), op)
-                return self._plain_load(base, type_, mask, op.fill, hint)
             name = self.cell(offset, index, width)
+            if isinstance(place, list):
+                pointers = [self.element_at(p, op) for p in place]
+                return self.gather(place[0], name, pointers, type_, mask, op.fill)
+            if offset.type.width == 1 and mask is None and place.stride in (0, 1):
+                base = self._moved(place, self.cell(offset, index, 1), op)
+                return self.load(base, type_, hint)
             return self.gather(place, name, None, type_, mask, op.fill)
         if isinstance(place, list):
-            pointers = [f"{self.element_at(p, op)}" for p in place]
+            pointers = [self.element_at(p, op) for p in place]
             return self.gather(place[0], None, pointers, type_, mask, op.fill)
         return self._plain_load(place, type_, mask, op.fill, hint)
+
+    def _mask_of(
+        self, op: LoadOp | StoreOp, index: Index, inside: int, width: int
+    ) -> str | int | None:
+        """The lanes that take part: a register, the first so many, or (None) all."""
+        if op.mask is None:
+            return inside if inside < width else None
+        mask = self.cell(self.values[op.mask], index, width)
+        if inside == width:
+            return mask
+        lanes = [self.constant(IntegerAttr(int(n < inside), i1), 1) for n in range(width)]
+        return self.combine("and", mask, self.from_lanes(lanes, i1), i1, width)
 
     def _plain_load(
         self,
@@ -502,20 +516,18 @@ class Expander(ABC):
             return
         value = tile[index]
         place = self.place(op, flat, index)
-        mask: str | int | None = None
-        if op.mask is not None:
-            mask = self.cell(self.values[op.mask], index, width)
-        elif inside < width:
-            mask = inside
+        mask = self._mask_of(op, index, inside, width)
         if op.offset is not None:
             offset = self.values[op.offset]
-            assert isinstance(place, Place)
-            if offset.type.width == 1 and place.stride == 1:
-                place = self._moved(place, self.cell(offset, index, 1), op)
-            else:
-                name = self.cell(offset, index, width)
+            name = self.cell(offset, index, width)
+            if isinstance(place, list):
+                pointers = [self.element_at(p, op) for p in place]
+                self.scatter(value, place[0], name, pointers, tile.type, mask)
+                return
+            if offset.type.width > 1 or place.stride != 1:
                 self.scatter(value, place, name, None, tile.type, mask)
                 return
+            place = self._moved(place, self.cell(offset, index, 1), op)
         if isinstance(place, list):
             pointers = [self.element_at(p, op) for p in place]
             self.scatter(value, place[0], None, pointers, tile.type, mask)
@@ -542,8 +554,11 @@ class Expander(ABC):
                 name = self._integer(base) if base.terms else None
                 stride = here.coefficient(LANE)
                 return self.positions(name, base.constant, stride, type_.width)
+            places = [self.at(flat, index, lane) for lane in range(type_.width)]
+            names = [self._integer(p) if p.terms else None for p in places]
             lanes = [
-                self._integer(self.at(flat, index, lane)) for lane in range(type_.width)
+                self.positions(name, p.constant, 0, 1)
+                for name, p in zip(names, places, strict=True)
             ]
             return self.from_lanes(lanes, type_.element)
 

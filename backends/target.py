@@ -35,5 +35,4 @@ class Target:
         """Plain values for the artifact's manifest."""
         facts = asdict(self)
         facts["functions"] = sorted(self.functions)
-        facts["details"] = dict(self.details)
-        return facts
+        return facts | dict(facts.pop("details"))

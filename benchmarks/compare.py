@@ -75,10 +75,10 @@ def summary(seconds: Sequence[float]) -> dict[str, float]:
 
 def flops_of(model: Path) -> int | None:
     """The work of one inference, counted by ovc."""
-    from ovc.compiler.commands.inspect import model_facts
+    from ovc.compiler.reading import read_network
 
     try:
-        return model_facts(model, {})["flops"]
+        return read_network(model, {}).flops
     except Exception as problem:
         print(f"{model.name}: no operation count ({problem})", file=sys.stderr)
         return None

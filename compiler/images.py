@@ -84,11 +84,12 @@ def geometry(shape: tuple[int, ...], layout: str, where: str) -> Geometry:
         dims = dims[1:]
     if len(dims) == 2:
         return Geometry(1, *dims, channels_last=False)
-    for channels in (3, 1, 4) if len(dims) == 3 else ():
-        if layout != "nhwc" and dims[0] == channels:
-            return Geometry(*dims, channels_last=False)
-        if layout != "nchw" and dims[2] == channels:
-            return Geometry(channels, dims[0], dims[1], channels_last=True)
+    if len(dims) == 3:
+        for channels in (3, 1, 4):
+            if layout != "nhwc" and dims[0] == channels:
+                return Geometry(*dims, channels_last=False)
+            if layout != "nchw" and dims[2] == channels:
+                return Geometry(channels, dims[0], dims[1], channels_last=True)
     raise InputError(
         f"{where}: an image does not fit the shape {list(shape)}; give a .npy file"
     )

@@ -11,12 +11,15 @@ from xdsl.ir import Dialect
 from xdsl.passes import ModulePass
 
 from ..dialects.const import Const
+from ..dialects.kernel import Kernel
 from ..dialects.nn import NN
-from .passes import PASSES as NETWORK_PASSES
+from ..dialects.plan import Plan
+from .passes import PASSES as ALL_PASSES
+from .schedule.apply import ApplySchedulePass
 
-DIALECTS: tuple[Dialect, ...] = (Builtin, Func, Arith, Math, Const, NN)
+DIALECTS: tuple[Dialect, ...] = (Builtin, Func, Arith, Math, Const, NN, Kernel, Plan)
 
-PASSES: tuple[type[ModulePass], ...] = NETWORK_PASSES
+PASSES: tuple[type[ModulePass], ...] = (*ALL_PASSES, ApplySchedulePass)
 
 
 def make_context() -> Context:

@@ -5,8 +5,8 @@ The stages a network passes through, and the check at the end of each.
 | --------- | ------------------------------- | --------------------------------------------- |
 | `network` | func nn const                   | what the model means: values, no device       |
 | `legal`   | func nn const                   | every type is static; the target takes all    |
-| `kernels` | func kernel arith math const    | all work is in kernels                        |
-| `plan`    | plan kernel                     | no tensors: buffers, offsets, an order        |
+| `kernels` | func plan kernel arith math     | all work is in nests; launches on buffers     |
+| `plan`    | func plan kernel arith math     | nests are tiles; every buffer has its place   |
 
 A stage's name may stand in a pipeline (`infer-shapes,dce,network`): there it is checked.
 """
@@ -119,6 +119,6 @@ def _is_tensor(type_: object) -> bool:
 STAGES: tuple[Stage, ...] = (
     Stage("network", ("func", "nn", "const")),
     Stage("legal", ("func", "nn", "const"), static_types),
-    Stage("kernels", ("func", "kernel", "arith", "math", "const"), static_types),
-    Stage("plan", ("plan", "kernel"), no_tensors),
+    Stage("kernels", ("func", "kernel", "arith", "math", "plan"), no_tensors),
+    Stage("plan", ("func", "kernel", "arith", "math", "plan"), no_tensors),
 )

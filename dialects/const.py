@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Attribute, Data, Dialect, SSAValue
+from xdsl.ir import Attribute, BlockArgument, Data, Dialect, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -174,8 +174,19 @@ def _parse_literal(parser: Parser) -> float | int:
 
 
 def constant_array(value: SSAValue) -> Array | None:
-    """The numbers of a value that is a constant; None for any other."""
-    return value.owner.array if isinstance(value.owner, ConstantOp) else None
+    """
+    The numbers of a value that is a constant; None for any other.
+
+    An argument of a fused region stands for the operand it was made from.
+    """
+    owner = value.owner
+    if isinstance(owner, ConstantOp):
+        return owner.array
+    if isinstance(value, BlockArgument):
+        parent = value.owner.parent_op()
+        if parent is not None and parent.name == "nn.fused":
+            return constant_array(parent.operands[value.index])
+    return None
 
 
 Const = Dialect("const", [ConstantOp], [WeightAttr])

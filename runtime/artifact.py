@@ -31,7 +31,33 @@ import numpy.typing as npt
 
 from . import archive
 from .errors import ArtifactError
-from .manifest import Malformed, Manifest, Weight, check, dump, parse
+from .manifest import (
+    Buffer,
+    Kernel,
+    Launch,
+    Malformed,
+    Manifest,
+    Port,
+    Source,
+    Weight,
+    check,
+    dump,
+    parse,
+)
+
+# The compiler builds an artifact from these and sees no other module of the runtime.
+__all__ = [
+    "Artifact",
+    "Buffer",
+    "Kernel",
+    "Launch",
+    "Manifest",
+    "Port",
+    "Source",
+    "Weight",
+    "read_artifact",
+    "write_artifact",
+]
 
 MANIFEST = "manifest.json"
 TEXT = "ir.mlir"

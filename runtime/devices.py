@@ -32,6 +32,18 @@ def list_devices() -> list[Device]:
     return [_cpu(), *_gpus()]
 
 
+def device_facts(name: str = "GPU") -> dict[str, Any]:
+    """
+    What the compiler wants to know about the OpenCL device `name`.
+
+    Raises:
+        DeviceError: there is no such device. The message says what to install.
+    """
+    from .drivers import ocl_devices
+
+    return ocl_devices.device_facts(ocl_devices.find_device(name))
+
+
 def _cpu() -> Device:
     name = platform.processor() or platform.machine()
     with suppress(OSError, UnicodeDecodeError):

@@ -20,7 +20,7 @@ from .artifact import Artifact, read_artifact
 from .config import parse_config
 from .drivers.base import Driver
 from .errors import ArtifactError, DeviceError, InputError
-from .manifest import Port
+from .manifest import Malformed, Port, check
 from .memory import Array
 
 DEVICES = {"cpu": "CPU", "gpu": "GPU"}
@@ -100,7 +100,11 @@ def load(
         ArtifactError: the file is not an artifact in good order.
         DeviceError: the device is absent, another one is needed, or `config` is wrong.
     """
-    artifact = source if isinstance(source, Artifact) else read_artifact(source)
+    if isinstance(source, Artifact):
+        artifact = source
+        _check_parts(artifact)
+    else:
+        artifact = read_artifact(source)
     wanted = DEVICES[artifact.manifest.target]
     name = (device or wanted).upper()
     if name.partition(".")[0] != wanted or name.startswith("CPU."):
@@ -118,6 +122,18 @@ def load(
     from .drivers.ocl import OclDriver
 
     return Session(artifact, OclDriver(artifact, settings, name))
+
+
+def _check_parts(artifact: Artifact) -> None:
+    """What reading checks in a file holds for an artifact from the compiler too."""
+    try:
+        check(artifact.manifest)
+        if artifact.manifest.target not in DEVICES:
+            raise Malformed(f"target is {artifact.manifest.target!r}")
+        if artifact.weights.nbytes != artifact.manifest.weights_bytes:
+            raise Malformed(f"weights_bytes is not {artifact.weights.nbytes}")
+    except Malformed as error:
+        raise ArtifactError(f"{artifact.origin}: manifest: {error}") from error
 
 
 def _check_element(artifact: Artifact, port: Port) -> None:

@@ -85,7 +85,7 @@ def binary(g: Growth) -> object:
     x = g.value()
     assert x is not None
     fitting = [v for v in g.net.values if broadcasts(shape_of(x), shape_of(v))]
-    return g.net.add(g.pick(BINARY), x, g.pick(fitting))
+    return g.net.add(g.pick(BINARY), x, g.pick(fitting)) if fitting else None
 
 
 def with_constant(g: Growth) -> object:

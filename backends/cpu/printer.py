@@ -338,7 +338,8 @@ class LLVMPrinter(Expander):
     def integer(self, terms: Sequence[tuple[str, int]], constant: int) -> str:
         total: str | None = None
         for name, coefficient in terms:
-            term = name if name.startswith("%") else f"%{name}"
+            plain = name.startswith("%") or name.lstrip("-").isdigit()
+            term = name if plain else f"%{name}"
             if coefficient != 1:
                 term = self.value(f"mul nsw i64 {term}, {coefficient}")
             total = (

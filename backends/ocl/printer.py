@@ -27,17 +27,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, MemRefType
-from xdsl.ir import Attribute, Operation
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, MemRefType
+from xdsl.ir import Attribute, Block, Operation
 
-from ...dialects.kernel.tiles import FuncOp, LoopOp, StoreOp, TileType
+from ...dialects.kernel.tiles import FuncOp, StoreOp, TileType, work_items
 from ..expand import Expander, Lines, Place, Tile, flat_lines
 from .spelling import (
     BOOL,
     FLOATS,
     Speller,
     literal,
-    many,
     memory_name,
     register_name,
 )
@@ -122,7 +121,7 @@ class OpenCLPrinter(Expander):
         inside: Lines = []
         head: Lines = []
         outer, self.out = self.out, inside
-        self.line_list(head)
+        self.out.append(head)
         after = body([Tile(v.type, None, dict(v.cells)) for v in variables], head)
         moves = {
             variable.cells[index]: last[index]
@@ -139,10 +138,6 @@ class OpenCLPrinter(Expander):
         self.out.append(inside)
         self.line("}")
         return variables
-
-    def line_list(self, lines: Lines) -> None:
-        """A place in the text that is filled in later."""
-        self.out.append(lines)
 
     def _variables(self, start: Tile) -> Tile:
         """Variables that a loop changes, with the values it starts from."""
@@ -166,7 +161,9 @@ class OpenCLPrinter(Expander):
         self, counter: str, extent: int, body: Callable[[list[Tile], Lines], list[Tile]]
     ) -> None:
         """The work-items share a loop out; those that are left over sit it out."""
-        inner = self.rest_inner
+        (block,) = [v.owner for v, name in self.names.items() if name == counter]
+        assert isinstance(block, Block)
+        inner = work_items(block)
         rest, size = self.rest, self.rest_size
         self.line("{")
         divided = f"{rest} / {inner}" if inner > 1 else rest
@@ -175,7 +172,7 @@ class OpenCLPrinter(Expander):
             self.line(f"if ({counter} < {extent}) {{")
         self.rest, self.rest_size = f"({rest} % {inner})", inner
         head: Lines = []
-        self.line_list(head)
+        self.out.append(head)
         body([], head)
         self.rest, self.rest_size = rest, size
         if extent * inner < size:
@@ -201,7 +198,7 @@ class OpenCLPrinter(Expander):
             text = f"{rest} % {extent}" if position and left == 1 else text
             self.line(f"const {self.index} {name} = {text};")
         head: Lines = []
-        self.line_list(head)
+        self.out.append(head)
         body(head)
         if not whole:
             self.line("}")
@@ -212,7 +209,8 @@ class OpenCLPrinter(Expander):
         self, pointer: str, terms: Sequence[tuple[str, int]], element: Attribute
     ) -> str:
         type_ = self.pointers[pointer]
-        name = self.value(f"{type_[6:] if 0 else type_}", f"{pointer} + {_sum(terms, 0)}", "p")
+        name = self.fresh("p")
+        self.line(f"{type_} {name} = {pointer} + {_sum(terms, 0)};")
         self.pointers[name] = type_
         return name
 
@@ -241,7 +239,10 @@ class OpenCLPrinter(Expander):
     ) -> list[str]:
         """The element behind each lane."""
         if lanes is not None:
-            return list(lanes)
+            moves = [f"[{self.lane(offset, n, width)}]" for n in range(width)] if offset else None
+            if moves is None:
+                return list(lanes)
+            return [f"(&{lane}){move}" for lane, move in zip(lanes, moves, strict=True)]
         constants = [place.constant + lane * place.stride for lane in range(width)]
         if offset is None:
             return [f"{place.pointer}[{constant}]" for constant in constants]
@@ -476,6 +477,3 @@ def indented(lines: object) -> str:
         text += "    " * depth + line + "\n"
         depth += line.endswith("{")
     return text
-
-
-__all__ = ["IntegerType", "LoopOp", "OpenCLPrinter", "many"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +119,7 @@ def load(
 
     ports = artifact.manifest.inputs + artifact.manifest.outputs
     if any(port.dtype == "bfloat16" for port in ports):
-        import ml_dtypes  # noqa: F401  (makes the type known to numpy)
+        import_module("ml_dtypes")  # makes the type known to numpy
 
     def export(target: PathLike | BytesIO) -> None:
         from ovc.runtime.artifact import write_artifact
@@ -143,18 +144,17 @@ def read_model(model: PathLike) -> Model:
     Raises:
         OvcError: it cannot be read, or uses what is not known; all of that is listed.
     """
-    from ovc.compiler.driver import read_model as read
-    from ovc.dialects.types import dtype_of
+    from ovc.compiler.reading import Port as Found
+    from ovc.compiler.reading import read_network
 
-    imported = read(Path(model))
+    network = read_network(Path(model), {})
 
-    def ports(found: Sequence[Any]) -> list[Port]:
+    def ports(found: Sequence[Found]) -> list[Port]:
         return [
-            Port(i, p.name, p.dims or ("...",), dtype_of(p.element))
-            for i, p in enumerate(found)
+            Port(i, p.name, p.dims or ("...",), p.dtype) for i, p in enumerate(found)
         ]
 
-    return Model(Path(model), ports(imported.inputs), ports(imported.outputs))
+    return Model(Path(model), ports(network.inputs), ports(network.outputs))
 
 
 def available_devices() -> list[str]:

@@ -85,9 +85,11 @@ def rows_of(array: Array) -> Array | None:
 
 def best(row: Array, count: int, labels: list[str] | None) -> list[Answer]:
     """The highest scores of one row, the first of equals first."""
-    order = np.argsort(-row.astype(np.float64), kind="stable")[:count]
+    order: list[int] = np.argsort(-row.astype(np.float64), kind="stable")[
+        :count
+    ].tolist()
     return [
-        Answer(int(i), float(row[i]), labels[i] if labels is not None else None)
+        Answer(i, float(row[i]), labels[i] if labels is not None else None)
         for i in order
     ]
 

@@ -96,6 +96,11 @@ def human_bytes(count: float) -> str:
     return f"{count:.2f} GB"
 
 
+def human_flops(count: float) -> str:
+    """`4.12 GFLOP`; smaller numbers in MFLOP."""
+    return f"{count / 1e9:.2f} GFLOP" if count >= 1e8 else f"{count / 1e6:.3f} MFLOP"
+
+
 def shape_text(shape: Sequence[int | str]) -> str:
     """`1x3x224x224`; `scalar` for a number."""
     return "x".join(map(str, shape)) or "scalar"

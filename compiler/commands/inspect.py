@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .compile import Json, Shapes, parsed_shapes
-from .console import human_bytes, print_json, shape_text, show, table
+from .console import human_bytes, human_flops, print_json, shape_text, show, table
 
 
 def inspect_command(
@@ -73,50 +73,20 @@ def artifact_facts(path: Path) -> dict[str, Any]:
 
 def model_facts(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
     """What a model file holds. Work is counted where all shapes are known."""
-    from ...dialects.const import ConstantOp
-    from ...dialects.nn.base import NNOp
-    from ...dialects.types import dtype_of
-    from ..driver import read_model
+    from ..reading import read_network
 
-    model = read_model(path, shapes)
-    operations = list(model.function.walk())
-    work = [op for op in operations if isinstance(op, NNOp)]
-    constants = [op.array for op in operations if isinstance(op, ConstantOp)]
-    layers = [_layer(op) for op in work]
-    counts = Counter(op.name for op in work)
-    known = [layer["flops"] for layer in layers]
-
-    def ports(found: Sequence[Any]) -> list[dict[str, Any]]:
-        return [_port(p.name, p.dims, dtype_of(p.element).name) for p in found]
-
+    network = read_network(path, shapes)
     return {
         "file": str(path),
         "kind": "model",
-        "inputs": ports(model.inputs),
-        "outputs": ports(model.outputs),
+        "inputs": [_port(p.name, p.dims, p.dtype.name) for p in network.inputs],
+        "outputs": [_port(p.name, p.dims, p.dtype.name) for p in network.outputs],
         "file_bytes": path.stat().st_size,
-        "weights_bytes": sum(array.nbytes for array in constants),
-        "parameters": sum(array.size for array in constants),
-        "operations": dict(counts.most_common()),
-        "flops": None if None in known else sum(known),
-        "layers": layers,
-    }
-
-
-def _layer(op: Any) -> dict[str, Any]:
-    from xdsl.dialects.builtin import TensorType
-
-    from ...dialects.nn.symbols import dims_of
-    from ...dialects.types import is_static
-    from ..locations import describe
-
-    types = [r.type for r in op.results]
-    static = all(is_static(v.type) for v in (*op.operands, *op.results))
-    return {
-        "name": describe(op),
-        "operation": op.name,
-        "shapes": [dims_of(t) if isinstance(t, TensorType) else None for t in types],
-        "flops": op.flops() if static else None,
+        "weights_bytes": network.weights_bytes,
+        "parameters": network.parameters,
+        "operations": network.operations,
+        "flops": network.flops,
+        "layers": [asdict(layer) for layer in network.layers],
     }
 
 
@@ -140,7 +110,7 @@ def show_facts(facts: dict[str, Any]) -> None:
             numbers.add_row(key.removesuffix("_bytes"), human_bytes(value))
         elif key == "flops":
             unknown = "unknown: give --input-shape"
-            text = unknown if value is None else f"{value / 1e9:.3f} GFLOP"
+            text = unknown if value is None else human_flops(value)
             numbers.add_row("work", text)
         elif isinstance(value, int | str) and key != "file":
             numbers.add_row(key, str(value))
@@ -158,7 +128,7 @@ def show_facts(facts: dict[str, Any]) -> None:
 def _show_layers(layers: Sequence[dict[str, Any]]) -> None:
     rows = table("Layers", "layer", "operation", "MFLOP", right=("MFLOP",))
     for layer in layers:
-        name = layer.get("name") or ", ".join(layer["layers"])
+        name = ", ".join(layer["layers"])
         flops = layer["flops"]
         work = "" if flops is None else f"{flops / 1e6:.3f}"
         rows.add_row(name, layer.get("operation") or layer["kernel"], work)

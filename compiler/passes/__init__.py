@@ -1,18 +1,26 @@
-"""Target-neutral passes, one file each."""
+"""Passes, one file each. None asks which target it is: they read its facts."""
 
 from __future__ import annotations
 
 from xdsl.passes import ModulePass
 
+from .assign_layouts import AssignLayoutsPass
 from .copy_outputs import CopyOutputsPass
 from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
+from .decompose import DecomposePass
+from .fix_shapes import FixShapesPass
 from .fold_batch_norm import FoldBatchNormPass
 from .fold_constants import FoldConstantsPass
+from .fuse_epilogues import FuseEpiloguesPass
 from .infer_shapes import InferShapesPass
+from .lower_kernels import LowerKernelsPass
+from .plan_memory import PlanMemoryPass
 from .remove_identity import RemoveIdentityPass
+from .schedule_nests import ScheduleNestsPass
 
 PASSES: tuple[type[ModulePass], ...] = (
+    FixShapesPass,
     InferShapesPass,
     FoldConstantsPass,
     DeadCodePass,
@@ -20,4 +28,10 @@ PASSES: tuple[type[ModulePass], ...] = (
     RemoveIdentityPass,
     FoldBatchNormPass,
     CopyOutputsPass,
+    DecomposePass,
+    AssignLayoutsPass,
+    FuseEpiloguesPass,
+    LowerKernelsPass,
+    ScheduleNestsPass,
+    PlanMemoryPass,
 )

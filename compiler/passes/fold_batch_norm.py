@@ -167,9 +167,6 @@ def fold_gemm(
     """`gemm(x, w, c)` to `gemm(x, w * k, beta * c * k + shift)` with beta 1."""
     x, w, *bias = gemm.operands
     channels = shape_of(factor)[0]
-    if bias and shape_of(bias[0]) not in _per_column(channels):
-        return None  # a different value in each row
-
     transposed = integer(gemm.properties.get("transB"))
     columns = [channels, 1] if transposed else [1, channels]
     weights = algebra.mul(w, algebra.reshape(factor, columns))
@@ -214,10 +211,6 @@ def _properties(op: NNOp) -> dict[str, Any]:
     return dict(op.properties)
 
 
-def _per_column(channels: int) -> tuple[tuple[int, ...], ...]:
-    return ((), (1,), (channels,), (1, 1), (1, channels))
-
-
 def _may_absorb(linear: NNOp, constants: set[SSAValue]) -> bool:
     """Whether its weights are constants and nobody else reads its result."""
     if type(linear) not in RULES or not linear.results[0].has_one_use():
@@ -231,8 +224,6 @@ def _is_plain(norm: BatchNormOp, constants: set[SSAValue]) -> bool:
     element = element_type(x)
     if not isinstance(element, Float32Type | Float64Type):
         return False  # half floats are computed in single precision
-    if is_static(x.type) and len(shape_of(x)) < 2:
-        return False  # a single channel without a dimension
     if not constants.issuperset(parameters):
         return False
     return all(element_type(p) == element for p in parameters)

@@ -21,7 +21,7 @@ from xdsl.ir import Block, SSAValue
 
 from ...dialects import nn
 from ...dialects.const import constant_array
-from ...dialects.nn.base import NNOp, integer, ints, text
+from ...dialects.nn.base import NNOp, ints, text
 from ...dialects.types import Array, is_static, shape_of
 from .rewrite import FunctionPass, replace
 
@@ -108,11 +108,6 @@ def same_grid(op: NNOp) -> SSAValue | None:
     return op.operands[0] if scales is not None and (scales == 1).all() else None
 
 
-def one_block(op: NNOp) -> SSAValue | None:
-    """Space and depth are exchanged in blocks of one element."""
-    return op.operands[0] if integer(op.properties.get("blocksize")) == 1 else None
-
-
 def neutral(left: bool, *numbers: float) -> Rule:
     """
     The other operand is everywhere one of `numbers`, with its sign.
@@ -165,8 +160,8 @@ RULES: dict[type[NNOp], Rule] = {
     nn.SplitOp: first,
     nn.ClipOp: alone,
     nn.ResizeOp: same_grid,
-    nn.DepthToSpaceOp: one_block,
-    nn.SpaceToDepthOp: one_block,
+    nn.DepthToSpaceOp: first,
+    nn.SpaceToDepthOp: first,
     nn.ReduceSumOp: first,
     nn.ReduceMeanOp: first,
     nn.ReduceMaxOp: first,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import TypeAlias
 
@@ -52,6 +53,9 @@ from ...dialects.kernel.tiles import (
 from .scalars import combine, identity
 
 LANE = "lane"
+WALKED = ("parallel", "item", "serial")
+"""Mappings that a loop is opened for; the others are registers and lanes of a tile."""
+
 Loop: TypeAlias = tuple[str, BlockArgument, int]
 Root: TypeAlias = ReduceOp | WriteOp
 
@@ -78,17 +82,26 @@ def segments(extent: int, step: int) -> list[tuple[int, int, int]]:
 
 @dataclass
 class Scope:
-    """A block and the tiles known in it and around it."""
+    """
+    A block and the tiles known in it and around it.
+
+    Around a reduction that is computed on the spot, tiles over its dimensions (`hidden`)
+    are of one point and not of all.
+    """
 
     block: Block
     parent: Scope | None = None
-    tiles: dict[object, SSAValue] = field(default_factory=dict[object, SSAValue])
+    hidden: frozenset[SSAValue] = frozenset()
+    tiles: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
 
-    def find(self, key: object) -> SSAValue | None:
+    def find(self, value: SSAValue, dims: frozenset[SSAValue]) -> SSAValue | None:
+        """The tile of `value`, which depends on `dims`."""
         scope: Scope | None = self
         while scope is not None:
-            if key in scope.tiles:
-                return scope.tiles[key]
+            if value in scope.tiles:
+                return scope.tiles[value]
+            if scope.hidden & dims:
+                return None
             scope = scope.parent
         return None
 
@@ -110,8 +123,10 @@ class Lowering:
         self.body = list(nest.body.block.ops)
         self.dims = self._find_dims()
         self.roots = [op for op in self.body if isinstance(op, ReduceOp | WriteOp)]
-        self.shared = self._shared_dims()
+        self.shared, self.late = self._shared_dims()
         self.aliased = self._rewritten_buffers()
+        self.volatile = self._volatile_values()
+        self.loops = self._possible(self.loops)
 
     # facts about the nest
 
@@ -119,10 +134,28 @@ class Lowering:
         """Serial loops for what the schedule leaves open."""
         left = dict(zip(self.nest.dims, self.nest.extents, strict=True))
         for kind, dim, step in self.loops:
-            left[dim] = 1 if kind == "vector" else min(left[dim], step)
-            if kind == "unroll" and step == 1:
-                left[dim] = 1
-        return [("serial", dim, 1) for dim, extent in left.items() if extent > 1]
+            if kind != "vector":
+                left[dim] = min(left[dim], step)
+        lanes = {dim: step for kind, dim, step in self.loops if kind == "vector"}
+        return [
+            ("serial", dim, lanes.get(dim, 1))
+            for dim, extent in left.items()
+            if extent > lanes.get(dim, 1)
+        ]
+
+    def _possible(self, loops: list[Loop]) -> list[Loop]:
+        """Loops that cannot run in parallel made serial."""
+        grid: set[SSAValue] = set()
+        possible: list[Loop] = []
+        for kind, dim, step in loops:
+            if kind == "parallel" and (dim not in self.shared or dim in grid):
+                kind = "serial"
+            if kind == "item" and self.aliased:
+                kind = "serial"
+            if kind == "parallel":
+                grid.add(dim)
+            possible.append((kind, dim, step))
+        return possible
 
     def _find_dims(self) -> dict[SSAValue, frozenset[SSAValue]]:
         """The dimensions each value of the body depends on."""
@@ -140,14 +173,42 @@ class Lowering:
     def _root_dims(self, root: Root) -> frozenset[SSAValue]:
         return frozenset[SSAValue]().union(*(self.dims[o] for o in root.operands))
 
-    def _shared_dims(self) -> frozenset[SSAValue]:
-        reduced = {d for r in self.roots if isinstance(r, ReduceOp) for d in r.dims}
-        used = [self._root_dims(root) for root in self.roots]
-        return frozenset.intersection(*used) - reduced
+    def _shared_dims(self) -> tuple[frozenset[SSAValue], set[Root]]:
+        """
+        Dimensions whose loops all roots share, and reductions that come late.
+
+        A reduction that keeps a dimension which others walk has no tile for all of it:
+        it is computed again wherever a point of it is needed.
+        """
+        reduces = [root for root in self.roots if isinstance(root, ReduceOp)]
+        reduced = {d for reduce in reduces for d in reduce.dims}
+        sizes = dict(zip(self.nest.dims, self.nest.extents, strict=True))
+        walked = {
+            dim
+            for kind, dim, step in self.loops
+            if kind in WALKED and sizes[dim] > step
+        }
+        late: set[Root] = set()
+        while True:
+            used = [self._root_dims(root) for root in self.roots if root not in late]
+            shared = frozenset.intersection(*used) - reduced
+            more = {r for r in reduces if (self.dims[r.result] & walked) - shared}
+            if more <= late:
+                return shared, late
+            late |= more
 
     def _rewritten_buffers(self) -> set[SSAValue]:
         read = {op.buffer for op in self.body if isinstance(op, ReadOp)}
         return read & {op.buffer for op in self.body if isinstance(op, WriteOp)}
+
+    def _volatile_values(self) -> set[SSAValue]:
+        """Values from rewritten buffers: computed where they are used, every time."""
+        volatile: set[SSAValue] = set()
+        for op in self.body:
+            rewritten = isinstance(op, ReadOp) and op.buffer in self.aliased
+            if rewritten or volatile & set(op.operands):
+                volatile |= set(op.results)
+        return volatile
 
     # structure
 
@@ -165,7 +226,7 @@ class Lowering:
         loops = [
             loop
             for loop in self.loops
-            if loop[1] in self.shared and loop[0] in ("parallel", "item", "serial")
+            if loop[1] in self.shared and loop[0] in WALKED
         ]
         grid = [loop for loop in loops if loop[0] == "parallel"]
         self._grid(grid, [loop for loop in loops if loop[0] != "parallel"], whole)
@@ -200,10 +261,17 @@ class Lowering:
         piece: Piece,
         body: Callable[[Piece, Sequence[SSAValue]], Sequence[SSAValue]],
         carried: Sequence[SSAValue] = (),
+        root: Root | None = None,
     ) -> Sequence[SSAValue]:
-        """Loops around `body(piece, carried)`, which returns the next carried tiles."""
+        """
+        Loops around `body(piece, carried)`, which returns the next carried tiles.
+
+        What `root` needs and the loops do not change is computed before them.
+        """
         if not loops:
             return body(piece, carried)
+        if root is not None:
+            self._hoist(root, {dim for _, dim, _ in loops}, piece)
         (kind, dim, step), *rest = loops
         parts = segments(piece.extent[dim], step)
         for start, count, size in parts:
@@ -212,11 +280,11 @@ class Lowering:
                 if len(parts) > 1:
                     self.scope = Scope(outer.block, outer)
                 inner = piece.inside(dim, Linear((), start), size)
-                carried = self._open(rest, inner, body, carried)
+                carried = self._open(rest, inner, body, carried, root)
                 self.scope = outer
             else:
                 carried = self._loop(
-                    (kind, dim, size), rest, (start, count), piece, body, carried
+                    (kind, dim, size), rest, (start, count), piece, body, carried, root
                 )
         return carried
 
@@ -228,6 +296,7 @@ class Lowering:
         piece: Piece,
         body: Callable[[Piece, Sequence[SSAValue]], Sequence[SSAValue]],
         carried: Sequence[SSAValue],
+        root: Root | None,
     ) -> Sequence[SSAValue]:
         kind, dim, size = loop
         start, count = walk
@@ -238,7 +307,8 @@ class Lowering:
             argument.name_hint = value.name_hint
         outer, self.scope = self.scope, Scope(block, self.scope)
         offset = Linear.of(counter, count) * size + start
-        yielded = self._open(rest, piece.inside(dim, offset, size), body, inside)
+        at = piece.inside(dim, offset, size)
+        yielded = self._open(rest, at, body, inside, root)
         self.add(YieldOp(yielded))
         self.scope = outer
         mapping = "item" if kind == "item" else "serial"
@@ -250,16 +320,16 @@ class Lowering:
 
     def _run_roots(self, piece: Piece, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
         for root in self.roots:
+            if root in self.late:
+                continue
+            if isinstance(root, ReduceOp):
+                self._reduce(root, piece)
+                continue
             mine = self._root_dims(root) - self.shared
             loops = [
-                loop for loop in self.loops if loop[1] in mine and loop[0] == "serial"
+                loop for loop in self.loops if loop[1] in mine and loop[0] in WALKED
             ]
-            if loops:
-                self._hoist(root, {dim for _, dim, _ in loops}, piece)
-            if isinstance(root, WriteOp):
-                self._open(loops, piece, lambda at, _, root=root: self._write(root, at))
-            else:
-                self._reduce(root, loops, piece)
+            self._open(loops, piece, partial(self._write, root), (), root)
         return []
 
     def _hoist(self, root: Root, inside: set[BlockArgument], piece: Piece) -> None:
@@ -270,19 +340,38 @@ class Lowering:
             op = pending.pop()
             if not isinstance(op, Operation) or op in needed:
                 continue
-            if isinstance(op, ReduceOp | arith.ConstantOp):
+            value = op.results[0]
+            if isinstance(op, arith.ConstantOp) or value.type == IndexType():
                 continue
-            if op.results[0].type == IndexType():
-                continue
-            if not self.dims[op.results[0]] & inside:
-                self.tile(op.results[0], piece)
+            if not (self.dims[value] & inside or value in self.volatile):
+                self.tile(value, piece)
                 continue
             needed.add(op)
-            pending += [o.owner for o in op.operands]
+            if not isinstance(op, ReduceOp):
+                pending += [o.owner for o in op.operands]
 
     # roots
 
-    def _reduce(self, root: ReduceOp, loops: list[Loop], piece: Piece) -> None:
+    def _reduce(self, root: ReduceOp, piece: Piece) -> SSAValue:
+        """The tile of a reduction, over all of its dimensions."""
+        outer = self.scope
+        if root in self.late:
+            self.scope = Scope(outer.block, outer, frozenset(root.dims))
+            sizes = dict(zip(self.nest.dims, self.nest.extents, strict=True))
+            origin = piece.origin | {dim: Linear() for dim in root.dims}
+            extent = piece.extent | {dim: sizes[dim] for dim in root.dims}  # pyright: ignore
+            piece = Piece(origin, extent)
+        total = self._reduced(root, piece)
+        self.scope = outer
+        outer.tiles[root.result] = total
+        return total
+
+    def _reduced(self, root: ReduceOp, piece: Piece) -> SSAValue:
+        loops = [
+            ("serial", dim, step)
+            for kind, dim, step in self.loops
+            if dim in root.dims and kind in WALKED
+        ]
         kept = self._root_dims(root) - set(root.dims)
         across = self.vector in root.dims
         element = root.result.type
@@ -298,14 +387,14 @@ class Lowering:
         def step(at: Piece, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
             return [self._accumulate(root, carried[0], at)]
 
-        (total,) = self._open(loops, piece, step, [start])
+        (total,) = self._open(loops, piece, step, [start], root)
         if across:
             total = self.add(LanesOp(kind, total))
             if root.init is not None:
                 init = self.broadcast(self.tile(root.init, piece), tile_type(total))
                 total = self.combined(kind, total, init)
         total.name_hint = root.result.name_hint or "acc"
-        self.scope.tiles[root.result] = total
+        return total
 
     def _accumulate(self, root: ReduceOp, acc: SSAValue, piece: Piece) -> SSAValue:
         factors = root.value.owner
@@ -354,7 +443,9 @@ class Lowering:
 
         return self.apply([position, value], type_, body)
 
-    def _write(self, root: WriteOp, piece: Piece) -> Sequence[SSAValue]:
+    def _write(
+        self, root: WriteOp, piece: Piece, _: Sequence[SSAValue]
+    ) -> Sequence[SSAValue]:
         whole = self._root_dims(root)
         type_ = self.tile_type(whole, root.value.type, piece)
         value = self.broadcast(self.tile(root.value, piece), type_)
@@ -372,12 +463,14 @@ class Lowering:
 
     def tile(self, value: SSAValue, piece: Piece) -> SSAValue:
         """The tile of `value` here, computed unless it is at hand."""
-        if (known := self.scope.find(value)) is not None:
+        if (known := self.scope.find(value, self.dims[value])) is not None:
             return known
         op = value.owner
         assert isinstance(op, Operation)
-        assert not isinstance(op, ReduceOp), f"{op} is needed before it is computed"
         match op:
+            case ReduceOp():
+                assert op in self.late, f"{op} is needed before it is computed"
+                return self._reduce(op, piece)
             case ReadOp():
                 result = self._read(op, piece)
             case IndexOp():
@@ -389,7 +482,7 @@ class Lowering:
             case _:
                 result = self._computed(value, piece)
         result.name_hint = value.name_hint
-        if not (isinstance(op, ReadOp) and op.buffer in self.aliased):
+        if value not in self.volatile:
             self.scope.tiles[value] = result
         return result
 
@@ -411,7 +504,7 @@ class Lowering:
                 return
             own = part is value or (
                 not isinstance(op, ReadOp | ReduceOp | IndexOp | arith.IndexCastOp)
-                and self.scope.find(part) is None
+                and self.scope.find(part, self.dims[part]) is None
                 and self.footprint(part, piece) == shape
             )
             if not own:

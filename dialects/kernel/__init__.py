@@ -1,1 +1,32 @@
 """The kernel dialect: nests with schedules, and register tiles."""
+
+from __future__ import annotations
+
+from xdsl.ir import Dialect
+
+from . import nest, tiles
+
+Kernel = Dialect(
+    "kernel",
+    [
+        nest.NestOp,
+        nest.ReadOp,
+        nest.WriteOp,
+        nest.ReduceOp,
+        nest.IndexOp,
+        tiles.FuncOp,
+        tiles.LoopOp,
+        tiles.LoadOp,
+        tiles.StoreOp,
+        tiles.FillOp,
+        tiles.PositionOp,
+        tiles.ApplyOp,
+        tiles.ContractOp,
+        tiles.FoldOp,
+        tiles.LanesOp,
+        tiles.YieldOp,
+    ],
+    [nest.LoopAttr, nest.ScheduleAttr, tiles.TileType],
+)
+
+__all__ = ["Kernel"]

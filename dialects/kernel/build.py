@@ -155,7 +155,7 @@ class Nest:
             index, size = doubtful[0]
             raise IndexError(f"index in {index.interval} leaves [0, {size})")
         place = layout.place(indices)
-        operands, map_, guard_map = self._maps(place, [i for i, _ in doubtful])
+        operands, map_, guard_map = self.maps(place, [i for i, _ in doubtful])
         type_ = scalar_type(dtype_of(element))
         guard = None
         if doubtful:
@@ -185,7 +185,7 @@ class Nest:
         for index, size, dynamic in zip(indices, shape, symbolic, strict=True):
             if _may_leave(index, size) and not dynamic:
                 raise IndexError(f"index in {index.interval} leaves [0, {size})")
-        operands, map_, _ = self._maps(tensor_layout(tensor).place(indices), [])
+        operands, map_, _ = self.maps(tensor_layout(tensor).place(indices), [])
         stored = value.cast(dtype_of(tensor_element(tensor)))
         condition = None if where is None else where.value
         buffer = self.buffer(tensor)
@@ -203,9 +203,10 @@ class Nest:
                 indices.append(Linear((), item) if isinstance(item, int) else item)
         return indices, [isinstance(item, Scalar) for item in at]
 
-    def _maps(
+    def maps(
         self, indices: Sequence[Linear], guarded: Sequence[Linear]
     ) -> tuple[list[SSAValue], AffineMap, AffineMap]:
+        """The counters in `indices` and `guarded`, and maps over them."""
         used: dict[Any, int] = {}
 
         def spell(key: Any) -> AffineExpr:
@@ -274,7 +275,7 @@ class Nest:
         """An index expression as an int64 scalar."""
         if isinstance(expression, int):
             return self.const(expression, np.int64)
-        operands, map_, _ = self._maps([expression], [])
+        operands, map_, _ = self.maps([expression], [])
         return Scalar(self, self.emit(IndexOp(operands, map_)), np.dtype(np.int64))
 
     def where(

@@ -394,6 +394,23 @@ class NestOp(IRDLOperation):
                 raise VerifyException(f"the schedule names unknown dimension {loop.dim.data}")
             if loop.mapping.data not in MAPPINGS:
                 raise VerifyException(f"mapping {loop.mapping.data} is not one of {MAPPINGS}")
+        self._verify_registers()
+
+    def _verify_registers(self) -> None:
+        """Verify the part of the schedule that shapes tiles."""
+        unrolls = [loop for loop in self.schedule.loops if loop.mapping.data == "unroll"]
+        vectors = [loop for loop in self.schedule.loops if loop.mapping.data == "vector"]
+        if len(vectors) > 1:
+            raise VerifyException("only one dimension fills the lanes of registers")
+        if len({loop.dim.data for loop in unrolls}) != len(unrolls):
+            raise VerifyException("a dimension is unrolled twice")
+        for vector in vectors:
+            lanes = vector.step.data
+            if lanes & (lanes - 1):
+                raise VerifyException(f"registers have 2, 4, 8, … lanes, not {lanes}")
+            for loop in unrolls:
+                if loop.dim == vector.dim and loop.step.data != lanes:
+                    raise VerifyException(f"`{loop}` does not walk registers of `{vector}`")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data}(")

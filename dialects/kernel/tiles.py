@@ -41,6 +41,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import (
     Attribute,
+    Block,
     BlockArgument,
     ParametrizedAttribute,
     Region,
@@ -529,12 +530,7 @@ class FuncOp(IRDLOperation):
     @property
     def items(self) -> int:
         """Work-items of a group."""
-        sizes = [
-            _product(e for _, e, m in op.nest if m == "item")
-            for op in self.body.walk()
-            if isinstance(op, LoopOp)
-        ]
-        return max(sizes, default=1)
+        return work_items(self.body.block)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data}(")
@@ -543,6 +539,16 @@ class FuncOp(IRDLOperation):
         printer.print_region(
             self.body, print_entry_block_args=False, print_block_terminators=False
         )
+
+
+def work_items(block: Block) -> int:
+    """How many work-items the item loops in `block` need, those in each other multiplied."""
+    needed = 1
+    for op in block.ops:
+        if isinstance(op, LoopOp):
+            own = _product(e for _, e, m in op.nest if m == "item")
+            needed = max(needed, own * work_items(op.body.block))
+    return needed
 
 
 def _product(values: object) -> int:

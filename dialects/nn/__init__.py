@@ -43,7 +43,9 @@ from .activation import (
     SwishOp,
     ThresholdedReluOp,
 )
+from ..layout import LayoutAttr
 from .base import NNOp
+from .fused import FusedOp, YieldOp
 from .binary import (
     AddOp,
     ClipOp,
@@ -240,7 +242,7 @@ FAMILIES = (
 )
 OPS: tuple[type[NNOp], ...] = tuple(op for family in FAMILIES for op in family.OPS)
 
-NN = Dialect("nn", list(OPS), [SymbolsAttr])
+NN = Dialect("nn", [*OPS, FusedOp, YieldOp], [SymbolsAttr, LayoutAttr])
 
 __all__ = [
     "NN",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from xdsl.dialects.builtin import DenseArrayBase
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -19,7 +20,9 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from .base import Array, NNOp, integer, ints, shape_of, text, to_attribute
+from .base import Array, NNOp, element_type, integer, ints, shape_of, text, to_attribute
+from .channels import Channels
+from .common import require_same
 from .numeric import widened
 from .windows import (
     AUTO_PADS,
@@ -31,42 +34,7 @@ from .windows import (
 )
 
 if TYPE_CHECKING:
-    from ..kernel.build import Index, Loops, Nest
-
-
-class Channels(NamedTuple):
-    """How channels are divided: `groups` times `inputs` to `outputs` of each group."""
-
-    groups: int
-    inputs: int
-    outputs: int
-
-    @property
-    def depthwise(self) -> bool:
-        """Whether every output channel reads one input channel, its own."""
-        return self.groups > 1 and self.inputs == self.outputs == 1
-
-    def output_dims(self) -> dict[str, int]:
-        """Dimensions of a nest that together count the output channels."""
-        if self.depthwise:
-            return {"c": self.groups}
-        group = {"g": self.groups} if self.groups > 1 else {}
-        return group | {"oc": self.outputs}
-
-    def input_dims(self) -> dict[str, int]:
-        """The dimension to sum over; none when a group reads a single channel."""
-        return {} if self.groups > 1 and self.inputs == 1 else {"ic": self.inputs}
-
-    def indices(self, n: Nest) -> tuple[Index | int, ...]:
-        """Input channel, output channel, and each of them counted in its group."""
-        if self.depthwise:
-            return n["c"], n["c"], 0, 0
-        inner: Index | int = n["ic"] if self.input_dims() else 0
-        if self.groups == 1:
-            return inner, n["oc"], inner, n["oc"]
-        group = n["g"]
-        outer = group * self.outputs + n["oc"]
-        return group * self.inputs + inner, outer, inner, n["oc"]
+    from ..kernel.build import Loops
 
 
 def check_operands(x: Sequence[int], w: Sequence[int]) -> None:
@@ -87,6 +55,11 @@ def check_bias(bias: Sequence[int] | None, channels: int) -> None:
         raise VerifyException(
             f"the bias {list(bias)} does not match the {channels} output channels"
         )
+
+
+def by_tap(weights: Array) -> Array:
+    """`[G, M, K, kernel...]` as `[kernel..., G, M, K]`, each matrix in one piece."""
+    return np.ascontiguousarray(np.moveaxis(weights, (0, 1, 2), (-3, -2, -1)))
 
 
 @irdl_op_definition
@@ -139,6 +112,10 @@ class ConvOp(NNOp):
         groups = integer(self.group)
         return Channels(groups, ins, outs // groups)
 
+    def elements(self) -> Sequence[Attribute]:
+        require_same(self.operands)
+        return [element_type(self.x)]
+
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x, w = shape_of(self.x), shape_of(self.w)
         check_operands(x, w)
@@ -159,12 +136,12 @@ class ConvOp(NNOp):
         geometry = self.windows(x.shape, w.shape)
         groups, ins, outs = self.channels(w.shape)
         sizes = [g.output for g in geometry]
-        weights = widened(w).reshape(groups, outs, ins, *w.shape[2:])
+        weights = by_tap(widened(w).reshape(groups, outs, ins, *w.shape[2:]))
         data = widened(x)
         result = np.zeros((len(x), groups, outs, prod(sizes)), data.dtype)
         for tap, seen in taps(data, geometry):
             columns = seen.reshape(len(x), groups, ins, -1)
-            result += weights[:, :, :, *tap] @ columns
+            result += weights[*tap] @ columns
         result = result.reshape(len(x), groups * outs, *sizes)
         if b is not None:
             result += b.reshape(-1, *(1,) * len(sizes))
@@ -274,6 +251,10 @@ class ConvTransposeOp(NNOp):
         groups = integer(self.group)
         return Channels(groups, ins // groups, outs)
 
+    def elements(self) -> Sequence[Attribute]:
+        require_same(self.operands)
+        return [element_type(self.x)]
+
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x, w = shape_of(self.x), shape_of(self.w)
         check_operands(x, w)
@@ -293,11 +274,11 @@ class ConvTransposeOp(NNOp):
         geometry = self.windows(x.shape, w.shape)
         groups, ins, outs = self.channels(w.shape)
         data = widened(x).reshape(len(x), groups, ins, -1)
-        weights = widened(w).reshape(groups, ins, outs, *w.shape[2:]).swapaxes(1, 2)
+        weights = by_tap(widened(w).reshape(groups, ins, outs, *w.shape[2:]))
         full = [max(g.begin + g.input, g.taken(g.kernel - 1).stop) for g in geometry]
         result = np.zeros((len(x), groups * outs, *full), data.dtype)
         for tap in np.ndindex(*w.shape[2:]):
-            scaled = weights[:, :, :, *tap] @ data
+            scaled = weights[*tap].swapaxes(1, 2) @ data
             at = [g.taken(t) for g, t in zip(geometry, tap, strict=True)]
             result[:, :, *at] += scaled.reshape(len(x), groups * outs, *x.shape[2:])
         inside = [slice(g.begin, g.begin + g.input) for g in geometry]

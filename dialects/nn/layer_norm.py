@@ -32,6 +32,7 @@ from .base import (
     shape_of,
     to_attribute,
 )
+from .common import FLOATS, require, require_same
 from .numeric import widened
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class LayerNormOp(NNOp):
     inv_std = result_def()
 
     def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        require_same(self.operands)
         x = element_type(self.x)
         statistics = x if isinstance(x, Float64Type) else Float32Type()
         return [x, statistics, statistics]
@@ -138,6 +141,11 @@ class RmsNormOp(NNOp):
     axis = prop_def(default_value=to_attribute(-1))
     epsilon = prop_def(default_value=to_attribute(1e-5))
     output = result_def()
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        require_same(self.operands)
+        return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -26,12 +27,14 @@ from .base import (
     Array,
     NNOp,
     broadcast_shapes,
+    element_type,
     integer,
     number,
     shape_of,
     text,
     to_attribute,
 )
+from .common import require_same
 from .numeric import widened
 
 if TYPE_CHECKING:
@@ -52,6 +55,10 @@ class MatmulOp(NNOp):
     a = operand_def()
     b = operand_def()
     output = result_def()
+
+    def elements(self) -> Sequence[Attribute]:
+        require_same(self.operands)
+        return [element_type(self.a)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         a, b = shape_of(self.a), shape_of(self.b)
@@ -137,6 +144,10 @@ class GemmOp(NNOp):
                 f"transB {integer(self.transB)}): {inner} columns meet {other} rows"
             )
         return rows, columns, inner
+
+    def elements(self) -> Sequence[Attribute]:
+        require_same(self.operands)
+        return [element_type(self.a)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         rows, columns, _ = self.sizes()
@@ -268,6 +279,10 @@ class EinsumOp(NNOp):
     def parsed(self) -> Einstein:
         """The equation for the operands' shapes."""
         return einstein(text(self.equation), [shape_of(x) for x in self.xs])
+
+    def elements(self) -> Sequence[Attribute]:
+        require_same(self.operands)
+        return [element_type(self.xs[0])]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         parsed = self.parsed()

@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntegerAttr,
 )
+from xdsl.ir import Attribute
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -23,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 from .base import (
     Array,
     NNOp,
+    element_type,
     integer,
     ints,
     normalized_axis,
@@ -30,6 +32,7 @@ from .base import (
     shape_of,
     to_attribute,
 )
+from .common import FLOATS, require
 from .numeric import widened
 from .pool import norm_of
 from .windows import named
@@ -55,6 +58,10 @@ class LrnOp(NNOp):
     beta = prop_def(default_value=to_attribute(0.75))
     bias = prop_def(default_value=to_attribute(1.0))
     output = result_def()
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)
@@ -109,6 +116,10 @@ class LpNormOp(NNOp):
     p = prop_def(default_value=to_attribute(2))
     output = result_def()
 
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
+
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)
         normalized_axis(integer(self.axis), len(x))
@@ -152,6 +163,10 @@ class MeanVarianceNormOp(NNOp):
         """The axes, counted from the front."""
         axes = ints(self.axes) if self.axes is not None else (0, 2, 3)
         return tuple(normalized_axis(axis, rank) for axis in axes)
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)

@@ -10,7 +10,7 @@ import numpy as np
 from xdsl.dialects.builtin import (
     IntegerAttr,
 )
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
@@ -30,6 +30,7 @@ from .base import (
     shape_of,
     to_attribute,
 )
+from .common import FLOATS, require, require_same
 from .numeric import computed_in, widened
 from .windows import named
 
@@ -58,6 +59,10 @@ class BatchNormOp(NNOp):
     variance = operand_def()
     epsilon = prop_def(default_value=to_attribute(1e-5))
     output = result_def()
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)
@@ -125,6 +130,11 @@ class InstanceNormOp(NNOp):
     epsilon = prop_def(default_value=to_attribute(1e-5))
     output = result_def()
 
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        require_same(self.operands)
+        return [element_type(self.x)]
+
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)
         check_channels(x, scale=self.scale, bias=self.bias)
@@ -169,6 +179,11 @@ class GroupNormOp(NNOp):
     num_groups = prop_def(IntegerAttr)
     epsilon = prop_def(default_value=to_attribute(1e-5))
     output = result_def()
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        require_same(self.operands)
+        return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x, groups = shape_of(self.x), integer(self.num_groups)

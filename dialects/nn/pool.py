@@ -23,7 +23,8 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from ..types import value_dtype
-from .base import Array, NNOp, integer, ints, shape_of, text, to_attribute
+from .base import Array, NNOp, element_type, integer, ints, shape_of, text, to_attribute
+from .common import FLOATS, require
 from .numeric import lowest, widened
 from .windows import Window, named, taps, windows
 
@@ -199,6 +200,10 @@ class AveragePoolOp(Pool):
 
     count_include_pad = prop_def(default_value=to_attribute(0))
 
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
+
     def counts(self, geometry: Sequence[Window]) -> list[Array]:
         """Per spatial dimension, the number of elements each window averages."""
         include = integer(self.count_include_pad) != 0
@@ -236,10 +241,10 @@ class AveragePoolOp(Pool):
         end = g.input + (g.end if include else 0)
         stop = n.index((before + end) // g.dilation)
         stop = n.minimum(stop, n.const(g.kernel, np.int64))
-        if include:
-            return stop
-        start = n.index(before // g.dilation)
-        return stop - n.maximum(start, n.const(0, np.int64))
+        if not include:
+            start = n.index(before // g.dilation)
+            stop = stop - n.maximum(start, n.const(0, np.int64))
+        return n.maximum(stop, n.const(1, np.int64))
 
 
 @irdl_op_definition
@@ -252,6 +257,10 @@ class LpPoolOp(Pool):
     name = "nn.lp_pool"
 
     p = prop_def(default_value=to_attribute(2))
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
 
     def reference(self, x: Array) -> Array:
         p = integer(self.p)
@@ -316,6 +325,10 @@ class GlobalAveragePoolOp(GlobalPool):
 
     name = "nn.global_average_pool"
 
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
+
     def reference(self, x: Array) -> Array:
         mean = widened(x).mean(spatial_axes(x), keepdims=True)
         return mean.astype(x.dtype, copy=False)
@@ -346,6 +359,10 @@ class GlobalLpPoolOp(GlobalPool):
     name = "nn.global_lp_pool"
 
     p = prop_def(default_value=to_attribute(2))
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)]
 
     def reference(self, x: Array) -> Array:
         p = integer(self.p)

@@ -47,7 +47,7 @@ from .coordinates import (
     table,
 )
 from .index import GatherOp
-from .numeric import widened
+from .numeric import computed_in, widened
 from .program import Program
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ class ResizeOp(NNOp):
                 y = p(GatherOp, y, p.constant(self.nearest(axis)), axis=position)
             else:
                 along = self.table(axis)
-                weights = p.constant(along.weights.astype(value_dtype(y)))
+                weights = p.constant(along.weights, computed_in(value_dtype(y)))
                 indices = p.constant(along.indices)
                 y = p(InterpolateOp, y, indices, weights, axis=position)
         if outside is not None:

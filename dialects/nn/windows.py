@@ -57,11 +57,14 @@ class Window:
         return slice(start, start + self.stride * (self.output - 1) + 1, self.stride)
 
     def counts(self, include_pad: bool) -> Array:
-        """For each window, how many of its elements are input (or declared padding)."""
+        """
+        For each window, how many of its elements are input (or declared padding); 1 for a
+        window that has none.
+        """
         first = np.arange(self.output)[:, None] * self.stride - self.begin
         seen = first + np.arange(self.kernel) * self.dilation
         end = self.input + (self.end if include_pad else 0)
-        return ((seen < end) & (include_pad | (seen >= 0))).sum(1)
+        return np.maximum(1, ((seen < end) & (include_pad | (seen >= 0))).sum(1))
 
 
 def per_dimension(

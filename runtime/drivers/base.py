@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import DeviceError
@@ -55,14 +56,20 @@ class Streams(Generic[T]):
         self.permits = threading.Semaphore(self.limit)
 
     def take(self) -> T:
+        self._check_open()
         self.permits.acquire()
         try:
-            if self.closed:
-                raise DeviceError("the network is closed: load it again")
-            return self.free.pop() if self.free else self.make()
+            self._check_open()
+            with suppress(IndexError):
+                return self.free.pop()
+            return self.make()
         except BaseException:
             self.permits.release()
             raise
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise DeviceError("the network is closed: load it again")
 
     def give(self, stream: T) -> None:
         self.free.append(stream)
@@ -70,6 +77,8 @@ class Streams(Generic[T]):
 
     def close(self) -> None:
         """Refuse new calls and wait for those under way."""
+        if self.closed:
+            return
         self.closed = True
         self.drain()
         for _ in range(self.limit):

@@ -33,6 +33,9 @@ llvm: Any = importlib.import_module("llvmlite.binding")  # it has no types
 ABI = 1
 """Version of the layouts shared with the support code."""
 
+OBJECT_MAGIC = (b"\x7fELF\2", b"\xcf\xfa\xed\xfe")
+"""What 64-bit object files begin with: ELF, and Mach-O."""
+
 POOL_BYTES = 256
 POOL_THREADS, POOL_SPINS = 200 // 4, 204 // 4
 JOB_LAUNCHES, JOB_COUNT, JOB_POOL, JOB_TIMES = range(4)
@@ -52,6 +55,9 @@ class Code:
     def __init__(self, artifact: Artifact) -> None:
         check_host(artifact)
         origin = artifact.origin
+        if not artifact.code.startswith(OBJECT_MAGIC):
+            # LLVM would end the process on it.
+            raise ArtifactError(f"{origin}: its code is not an object file")
         try:
             machine = llvm.Target.from_default_triple().create_target_machine()
             self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

@@ -39,6 +39,8 @@ def _reporting(origin: str) -> Generator[None]:
         yield
     except cl.Error as error:
         raise DeviceError(f"{origin}: OpenCL: {first_line(error)}") from error
+    except MemoryError as error:
+        raise DeviceError(f"{origin}: {error} for its buffers") from error
 
 
 @functools.cache

@@ -18,10 +18,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import ArtifactError, DeviceError
-from .ocl_devices import load_pyopencl
+from .ocl_devices import INSTALL, load_pyopencl
 
 OPTION = re.compile(r"-cl-[A-Za-z0-9.=-]+|-D[A-Za-z0-9_]+(=[A-Za-z0-9_.]+)?")
 """Options an artifact may ask for: none of them names a file."""
+
+OLD_DRIVER = f": the driver is older than this CPU: {INSTALL}"
+"""PoCL's wheel fails so on CPUs that its LLVM does not know."""
 
 DIGEST_BYTES = 32
 
@@ -39,9 +42,7 @@ def check_options(origin: str, options: object) -> list[str]:
     Raises:
         ArtifactError: they are not a list of plain compiler options.
     """
-    values: list[Any] = [options]
-    if isinstance(options, list):
-        values = cast("list[Any]", options)
+    values = cast("list[Any]", options if isinstance(options, list) else [None])
     for value in values:
         if not isinstance(value, str) or not OPTION.fullmatch(value):
             raise ArtifactError(f"{origin}: {value!r} is not a build option")
@@ -66,9 +67,10 @@ def build_program(
         program = _build(cl.Program(context, source.decode()), options)
         binary = program.get_info(cl.program_info.BINARIES)[0]
     except (cl.Error, UnicodeDecodeError) as error:
+        advice = OLD_DRIVER if "unknown target CPU" in str(error) else ""
         raise DeviceError(
             f"{origin}: the driver of {device.name.strip()} cannot build its program: "
-            f"{first_line(error)}"
+            f"{first_line(error)}{advice}"
         ) from error
     if file is not None and binary:
         _store(file, bytes(binary))

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 
 import ovc
-import pytest
 
 LOADED = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
 HEAVY = {
@@ -71,11 +70,3 @@ def test_type_checkers_see_the_same_package() -> None:
     assert {path.name for path in mirror.glob("*.py")} == modules
     for name in modules:
         assert (mirror / name).resolve() == (API / name).resolve()
-
-
-@pytest.mark.parametrize("name", ["README.md", "Makefile", "pyproject.toml"])
-def test_no_paths_of_a_machine(name: str) -> None:
-    text = (API.parent.parent / name).read_text()
-
-    assert "/work/" not in text
-    assert "/home/" not in text

@@ -80,11 +80,11 @@ __kernel void pick(ARGUMENTS) { AT(b2, o2)[0] = AT(b0, o0)[0]; }
 
 
 @cache
-def compile_object(features: str = "") -> bytes:
+def compile_object(support: str) -> bytes:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     triple = llvm.get_process_triple()
-    text = support_ir(triple) + "".join(
+    text = support + "".join(
         KERNEL.replace("NAME", name)
         .replace("STEP", str(step))
         .replace("BODY", body.replace("\n", "\n  "))
@@ -142,11 +142,17 @@ def manifest(target: str, size: int) -> Manifest:
 def tiny() -> Callable[..., Artifact]:
     """Makes the network for `target` with `size` elements; weights are 0, 1, 2, ..."""
 
-    def make(target: str = "cpu", size: int = 256, **changes: object) -> Artifact:
+    def make(
+        target: str = "cpu",
+        size: int = 256,
+        support: str | None = None,
+        **changes: object,
+    ) -> Artifact:
         weights = np.zeros(4 * size + 96, np.uint8)
         weights[64 : 64 + 4 * size].view(np.float32)[:] = np.arange(size) % 7
         text = OPENCL.replace("SIZE", str(size)).encode()
-        code = compile_object() if target == "cpu" else text
+        support = support or support_ir(llvm.get_process_triple())
+        code = compile_object(support) if target == "cpu" else text
         described = replace(manifest(target, size), **changes)  # pyright: ignore
         return Artifact(described, "module {}\n", code, weights)
 

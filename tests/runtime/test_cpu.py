@@ -15,6 +15,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+from ovc.backends.cpu import support
 from ovc.runtime.artifact import Artifact, write_artifact
 from ovc.runtime.config import available_cpus
 from ovc.runtime.drivers import cpu
@@ -160,6 +161,20 @@ def test_workers_that_never_spin(
     driver(session).team.memory.view(np.uint32)[cpu.POOL_SPINS] = 0
     for seed in range(500):
         check(session, sample(seed), expected)
+
+
+def test_a_system_without_futexes(
+    tiny: Make, sample: Numbers, expected: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(support, "FUTEX", {})
+    text = support.support_ir(llvm.get_process_triple())
+    assert "@syscall" not in text
+    session = load(tiny(support=text), "CPU", {"INFERENCE_NUM_THREADS": 3})
+    check(session, sample(), expected)
+    driver(session).team.memory.view(np.uint32)[cpu.POOL_SPINS] = 0
+    for seed in range(50):
+        check(session, sample(seed), expected)
+    session.close()
 
 
 def test_phases_wrap_around(loaded: Load, sample: Numbers, expected: Oracle) -> None:
@@ -333,8 +348,15 @@ def test_code_without_a_kernel(tiny: Make) -> None:
         load(tiny(kernels=kernels))
 
 
+def test_code_of_another_version(tiny: Make) -> None:
+    text = support.support_ir(llvm.get_process_triple())
+    other = text.replace("@ovc_abi = constant i32 1", "@ovc_abi = constant i32 9")
+    with pytest.raises(ArtifactError, match="its code has version 9"):
+        load(tiny(support=other))
+
+
 def test_code_that_is_none(tiny: Make) -> None:
-    with pytest.raises(ArtifactError, match="its code cannot be loaded"):
+    with pytest.raises(ArtifactError, match="its code is not an object"):
         load(replace(tiny(), code=b"not an object file"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from ovc.runtime.artifact import Artifact
-from ovc.runtime.errors import DeviceError, InputError
+from ovc.runtime.errors import ArtifactError, DeviceError, InputError
 from ovc.runtime.manifest import Port
 from ovc.runtime.session import Session, as_input, bind, load
 
@@ -128,6 +128,24 @@ def test_errors_reach_the_caller(session: Session) -> None:
 def test_another_device(tiny: Callable[..., Artifact], device: str) -> None:
     with pytest.raises(DeviceError, match=f"compiled for CPU.*not run on {device}"):
         load(tiny(), device)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"arena_bytes": 1}, {"weights_bytes": 9999}, {"target": "vpu"}]
+)
+def test_an_artifact_in_memory_is_checked(
+    tiny: Callable[..., Artifact], changes: dict[str, object]
+) -> None:
+    with pytest.raises(ArtifactError, match=r"^tiny.onnx: manifest: "):
+        load(tiny(**changes))
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_element_types(tiny: Callable[..., Artifact], name: str) -> None:
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    element = getattr(ml_dtypes, name, None) or np.dtype(name)
+    array = np.ones((2,), element)
+    assert as_input(Port("x", (2,), name), array) is array
 
 
 @pytest.mark.parametrize(

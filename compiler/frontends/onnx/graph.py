@@ -49,6 +49,10 @@ MAX_NODES = 1_000_000
 """Nodes of one model with all functions expanded."""
 
 
+UNDERSTANDABLE = (VerifyException, ValueError, ArithmeticError, IndexError, OvcError)
+"""Exceptions whose texts speak of the model."""
+
+
 class GraphImporter:
     """Imports graphs into one block, after each other and into each other."""
 
@@ -384,6 +388,6 @@ def _sequence(outputs: Outputs) -> Sequence[SSAValue]:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    if text and isinstance(error, VerifyException | ValueError | OvcError):
+    if text and isinstance(error, UNDERSTANDABLE):
         return text
     return f"it cannot be built, {type(error).__name__}: {text}"

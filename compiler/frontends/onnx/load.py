@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, OperatorSetIdProto
+from onnx import GraphProto, ModelProto, NodeProto, OperatorSetIdProto
 
 from ....runtime.errors import ImportFailure
+from .order import subgraphs
 
 OLDEST_OPSET = 7
 """Of the ONNX standard. Older operators broadcast in ways of their own."""
@@ -60,6 +61,10 @@ def read_model(path: Path) -> ModelFile:
         raise ImportFailure(f"{path}: {_why_unreadable(data)}") from error
     if not proto.HasField("graph") or proto.ir_version < 1:
         raise ImportFailure(f"{path}: {_why_unreadable(data)}")
+    if not _is_text(proto):
+        raise ImportFailure(
+            f"{path}: the ONNX model is damaged, its names are not text"
+        )
     file = ModelFile(path, proto, hashlib.sha256(data).hexdigest())
     _check_opset(file)
     if not proto.graph.output:
@@ -115,6 +120,35 @@ def _why_unreadable(data: bytes) -> str:
     if data[:1] == b"\x08" and data[1:2] < b"\x40" and len(data) > 8:
         return "the ONNX model is damaged or truncated"
     return "this is not an ONNX model"
+
+
+def _is_text(proto: ModelProto) -> bool:
+    """Whether all names are valid UTF-8: protobuf gives bytes for those that are not."""
+    names = [entry.domain for entry in proto.opset_import]
+    names += _names(proto.graph)
+    for function in proto.functions:
+        names += [function.name, function.domain, *function.input, *function.output]
+        names += function.attribute
+        names += (n for node in function.node for n in _node_names(node))
+    return all(isinstance(name, str) for name in names)  # pyright: ignore
+
+
+def _names(graph: GraphProto) -> Iterator[str]:
+    for info in (*graph.input, *graph.output):
+        yield info.name
+        yield from (d.dim_param for d in info.type.tensor_type.shape.dim)
+    yield from (t.name for t in graph.initializer)
+    yield from (s.values.name for s in graph.sparse_initializer)
+    for node in graph.node:
+        yield from _node_names(node)
+
+
+def _node_names(node: NodeProto) -> Iterator[str]:
+    yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+    yield from (a.name for a in node.attribute)
+    yield from (a.ref_attr_name for a in node.attribute)
+    for graph in subgraphs(node):
+        yield from _names(graph)
 
 
 def _check_opset(file: ModelFile) -> None:

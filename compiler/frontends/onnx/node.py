@@ -265,6 +265,8 @@ def _attributes(
 
 def _plain(attribute: AttributeProto) -> Any:
     value: Any = helper.get_attribute_value(attribute)
+    if value is None:
+        raise Unsupported(f'attribute "{attribute.name}" has no value')
     if isinstance(value, bytes):
         return _decoded(attribute.name, value)
     if isinstance(value, TensorProto | GraphProto):

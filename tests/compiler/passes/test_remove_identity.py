@@ -20,8 +20,8 @@ def test_results_are_kept_to_the_bit_and_no_identity_is_left(program: Program) -
     assert all(unchanged(op) is None for op in module.walk() if isinstance(op, NNOp))
 
 
-def resized(net: NetworkBuilder, **properties: str) -> None:
-    scales = net.constant(np.ones(4, np.float32))
+def resized(net: NetworkBuilder, scale: float = 1, **properties: str) -> None:
+    scales = net.constant(np.array([1, 1, scale, scale], np.float32))
     net.add(nn.ResizeOp, net.values[0], None, scales, None, **properties)
 
 
@@ -52,3 +52,58 @@ def test_adding_zero_keeps_the_sign_of_zero(number: float) -> None:
     module = net.finish()
 
     check_pass(RemoveIdentityPass(), module, {"arg0": np.full(1, -0.0, np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("scale", "properties"),
+    [
+        (1.1, {"mode": "linear"}),
+        (
+            1,
+            {
+                "mode": "nearest",
+                "coordinate_transformation_mode": "tf_half_pixel_for_nn",
+                "nearest_mode": "ceil",
+            },
+        ),
+    ],
+)
+def test_a_resize_between_the_points_stays(
+    scale: float, properties: dict[str, str]
+) -> None:
+    shape = (1, 1, 3, 5)
+    net = NetworkBuilder(shape)
+    resized(net, scale, **properties)
+    module = net.finish()
+    array = np.arange(15, dtype=np.float32).reshape(shape)
+
+    assert check_pass(RemoveIdentityPass(), module, {"arg0": array}) == 0
+
+
+@pytest.mark.parametrize("op", [nn.SubOp, nn.DivOp, nn.PowOp])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_neutral_left_operand_is_not_neutral(op: type[NNOp], number: int) -> None:
+    net = NetworkBuilder([1])
+    net.add(op, net.constant(np.full(1, number, np.float32)), net.values[0])
+    module = net.finish()
+
+    assert RemoveIdentityPass().count(module) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_every_element_must_be_neutral(dtype: type) -> None:
+    net = NetworkBuilder([2], dtype=dtype)
+    product = net.add(nn.MulOp, net.values[0], net.constant(np.array([1, 2], dtype)))
+    module = net.finish(product)
+
+    assert RemoveIdentityPass().count(module) == 0
+
+
+def test_a_clip_with_a_bound_stays() -> None:
+    net = NetworkBuilder([2])
+    net.add(nn.ClipOp, net.values[0], net.constant(np.array(0, np.float32)))
+    net.add(nn.ClipOp, net.values[-1])
+    module = net.finish()
+
+    assert RemoveIdentityPass().count(module) == 1
+    assert names_in(module).count("nn.clip") == 1

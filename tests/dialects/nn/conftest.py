@@ -128,5 +128,3 @@ def make(
 @pytest.fixture(scope="session")
 def make_op() -> Callable[..., NNOp]:
     return make
-
-

@@ -42,3 +42,27 @@ func.func @interpolate_1(%x: tensor<1x1x2x2xf32>, %indices: tensor<2x2xi64>, %we
   %r = nn.interpolate(%x, %indices, %weights) : (tensor<1x1x2x2xf32>, tensor<2x2xi64>, tensor<2x3xf32>) -> tensor<*xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.grid_sample: mode some is not one of ['nearest', 'linear', 'bilinear', 'cubic', 'bicubic']
+func.func @grid_sample_1(%x: tensor<1x1x2x2xf32>, %grid: tensor<1x3x3x2xf32>) {
+  %r = nn.grid_sample(%x, %grid) {mode = "some"} : (tensor<1x1x2x2xf32>, tensor<1x3x3x2xf32>) -> tensor<*xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.grid_sample: padding_mode some is not one of ['zeros', 'border', 'reflection']
+func.func @grid_sample_2(%x: tensor<1x1x2x2xf32>, %grid: tensor<1x3x3x2xf32>) {
+  %r = nn.grid_sample(%x, %grid) {padding_mode = "some"} : (tensor<1x1x2x2xf32>, tensor<1x3x3x2xf32>) -> tensor<*xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.grid_sample: the grid [1, 3, 3, 3] does not hold coordinates in the input [1, 1, 2, 2]
+func.func @grid_sample_3(%x: tensor<1x1x2x2xf32>, %grid: tensor<1x3x3x3xf32>) {
+  %r = nn.grid_sample(%x, %grid) : (tensor<1x1x2x2xf32>, tensor<1x3x3x3xf32>) -> tensor<*xf32>
+  func.return
+}

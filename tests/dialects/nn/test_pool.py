@@ -23,15 +23,31 @@ SHARED: list[tuple[list[int], dict[str, Any]]] = [
     ([1, 2, 7, 7], {"kernel_shape": [2, 3], "strides": [2, 3], "ceil_mode": 1}),
     (
         [1, 2, 7, 6],
-        {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "pads": [1, 1, 1, 1]},
+        {
+            "kernel_shape": [3, 3],
+            "strides": [2, 2],
+            "ceil_mode": 1,
+            "pads": [1, 1, 1, 1],
+        },
     ),
     (
         [1, 1, 4, 4],
-        {"kernel_shape": [1, 1], "strides": [3, 2], "ceil_mode": 1, "pads": [0, 0, 0, 0]},
+        {
+            "kernel_shape": [1, 1],
+            "strides": [3, 2],
+            "ceil_mode": 1,
+            "pads": [0, 0, 0, 0],
+        },
     ),
     ([1, 2, 8, 8], {"kernel_shape": [3, 3], "dilations": [2, 2], "pads": [2, 1, 0, 2]}),
-    ([1, 2, 8, 7], {"kernel_shape": [3, 4], "strides": [2, 3], "auto_pad": "SAME_UPPER"}),
-    ([1, 2, 8, 7], {"kernel_shape": [3, 4], "strides": [2, 3], "auto_pad": "SAME_LOWER"}),
+    (
+        [1, 2, 8, 7],
+        {"kernel_shape": [3, 4], "strides": [2, 3], "auto_pad": "SAME_UPPER"},
+    ),
+    (
+        [1, 2, 8, 7],
+        {"kernel_shape": [3, 4], "strides": [2, 3], "auto_pad": "SAME_LOWER"},
+    ),
     ([1, 2, 8, 7], {"kernel_shape": [3, 4], "strides": [2, 3], "auto_pad": "VALID"}),
     ([1, 2, 4, 5, 6], {"kernel_shape": [2, 3, 2], "pads": [1, 1, 0, 0, 1, 1]}),
 ]

@@ -11,7 +11,11 @@ from xdsl.utils.exceptions import VerifyException
 
 STEPS, BATCH, INPUTS, HIDDEN = 4, 3, 2, 5
 
-KINDS: dict[str, tuple[Any, int]] = {"RNN": (RnnOp, 1), "GRU": (GruOp, 3), "LSTM": (LstmOp, 4)}
+KINDS: dict[str, tuple[Any, int]] = {
+    "RNN": (RnnOp, 1),
+    "GRU": (GruOp, 3),
+    "LSTM": (LstmOp, 4),
+}
 
 CASES: list[tuple[str, str, dict[str, Any]]] = [
     # operators, operands, attributes
@@ -118,7 +122,9 @@ def test_full_lengths_need_no_masks(make_op) -> None:
 
 
 def test_precision_is_kept(make_op) -> None:
-    inputs = [None if a is None else a.astype(np.float64) for a in operands("GRU", "b", "")]
+    inputs = [
+        None if a is None else a.astype(np.float64) for a in operands("GRU", "b", "")
+    ]
     y, _ = make_op(GruOp, inputs, {}).reference(*inputs)
     assert y.dtype == np.float64
 

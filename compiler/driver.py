@@ -1,0 +1,235 @@
+"""
+From a model file to an artifact: the pipelines, and how the last IR becomes bytes.
+
+A pipeline is text that can be pasted after `ovc-opt -p`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.ir import SSAValue
+
+from ..backends.target import Target
+from ..dialects.kernel.tiles import FuncOp
+from ..dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, WeightOp
+from ..dialects.types import dtype_of
+from ..runtime.artifact import Artifact
+from ..runtime.manifest import (
+    Buffer,
+    Kernel,
+    Launch,
+    Manifest,
+    Port,
+    Source,
+    Weight,
+)
+from .frontends.base import Model
+from .interpreter import input_names, main_function, output_names
+from .options import CompileOptions
+from .passes.fix_shapes import fix_shapes, require_static
+from .passes.plan_memory import bytes_of, root_of
+from .pipeline import parse_pipeline
+from .registry import PASSES, make_context
+from .targets import find_target
+
+NETWORK = (
+    "infer-shapes,fold-constants,dce,cse,remove-identity,"
+    "fold-batch-norm,fold-constants,dce"
+)
+"""The generic passes; `--pipeline` replaces them."""
+
+LOWERING = (
+    "network,decompose,infer-shapes,fold-constants,remove-identity,cse,dce,"
+    "copy-outputs,assign-layouts{{target={target}}},fuse-epilogues,legal,"
+    "lower-kernels,"
+    "schedule-nests{{target={target}}},kernels,"
+    "plan-memory,apply-schedule,plan"
+)
+"""From a network to launches of kernels."""
+
+SMALL = 30_000
+"""Operations and bytes below which a launch is not worth a second thread."""
+
+ALIGNMENT = 64
+
+
+def read_model(path: Path) -> Model:
+    """
+    Read a model file.
+
+    Raises:
+        ImportFailure: it cannot be read. The message starts with the file.
+    """
+    from .frontends.onnx import import_onnx
+
+    return import_onnx(path)
+
+
+def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
+    """
+    Compile a model file for a target.
+
+    Raises:
+        OvcError: the file, its operations or the options do not allow it.
+    """
+    options.observer.started("read", 0, 1)
+    return compile_module(read_model(path), target, options)
+
+
+def pipeline_text(target: str, network: str | None = None) -> str:
+    """All passes and stages of a compilation, as `ovc-opt -p` takes them."""
+    return f"{network or NETWORK},{LOWERING.format(target=target)}"
+
+
+def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
+    """Compile an imported model, which is used up."""
+    facts = find_target(target)
+    fix_shapes(model.module, options.input_shapes)
+    require_static(model.module)
+    text = pipeline_text(target, options.pipeline)
+    pipeline = parse_pipeline(text, PASSES)
+    reports = pipeline.run(
+        model.module,
+        make_context(),
+        options.observer,
+        verify_each=options.check_every_pass,
+    )
+    options.observer.started("code", len(reports), len(reports) + 1)
+    return emit(model, facts, options, tuple(text.split(",")))
+
+
+def emit(
+    model: Model, target: Target, options: CompileOptions, passes: tuple[str, ...]
+) -> Artifact:
+    """The artifact of a module at stage `plan`."""
+    funcs = [op for op in model.module.body.block.ops if isinstance(op, FuncOp)]
+    code = generate_code(funcs, target)
+    text = str(model.module)
+    plan = Plan.of(model.module, funcs)
+    manifest = Manifest(
+        target=target.name,
+        inputs=plan.inputs,
+        outputs=plan.outputs,
+        arena_bytes=plan.arena_bytes,
+        weights_bytes=sum(len(part) for part in plan.weight_parts),
+        kernels=tuple(Kernel(f.sym_name.data, len(f.body.block.args), f.items) for f in funcs),
+        launches=tuple(plan.launches),
+        weights=tuple(plan.weights),
+        source=Source(model.source.name, model.sha256),
+        facts=target.facts(),
+        options=options.recorded,
+        passes=passes,
+        ovc=ovc_version(),
+    )
+    weights = np.frombuffer(b"".join(plan.weight_parts), np.uint8)
+    return Artifact(manifest, text, code, weights)
+
+
+def generate_code(funcs: list[FuncOp], target: Target) -> bytes:
+    """The code entry of an artifact: an object file, or OpenCL C."""
+    if target.name == "cpu":
+        from ..backends.cpu.codegen import compile_object, module_text
+
+        return compile_object(module_text(funcs, target), target)
+    from ..backends.ocl.codegen import program
+
+    return program(funcs).encode()
+
+
+def ovc_version() -> str:
+    """The version of this compiler."""
+    try:
+        return version("ovc-compiler")
+    except PackageNotFoundError:
+        return "0"
+
+
+@dataclass
+class Plan:
+    """What the manifest says about a planned module."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    grids: dict[str, tuple[int, int]]
+    """Position and grid of each kernel by name."""
+    launches: list[Launch] = field(default_factory=list[Launch])
+    weights: list[Weight] = field(default_factory=list[Weight])
+    weight_parts: list[bytes] = field(default_factory=list[bytes])
+    arena_bytes: int = 0
+    offsets: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
+
+    @staticmethod
+    def of(module: ModuleOp, funcs: list[FuncOp]) -> Plan:
+        main = main_function(module)
+        ops = list(main.body.block.ops)
+        inputs = {op.index.data: op.result for op in ops if isinstance(op, InputOp)}
+        outputs = {op.index.data: op.result for op in ops if isinstance(op, OutputOp)}
+        original = main.attributes
+        plan = Plan(
+            _ports(input_names(main), inputs, original.get("input_types")),
+            _ports(output_names(main), outputs, None),
+            {f.sym_name.data: (i, f.grid) for i, f in enumerate(funcs)},
+        )
+        for op in ops:
+            if isinstance(op, WeightOp):
+                plan._weight(op)
+            elif isinstance(op, BufferOp) and op.offset is not None:
+                offset = op.offset.value.data
+                plan.offsets[op.result] = offset
+                plan.arena_bytes = max(plan.arena_bytes, offset + bytes_of(op.result))
+            elif isinstance(op, LaunchOp):
+                plan._launch(op)
+        plan.arena_bytes = -(-plan.arena_bytes // ALIGNMENT) * ALIGNMENT
+        return plan
+
+    def _weight(self, op: WeightOp) -> None:
+        array = op.value.data.array
+        offset = sum(map(len, self.weight_parts))
+        data = array.tobytes()
+        self.offsets[op.result] = offset
+        name = f"w{len(self.weights)}"
+        self.weights.append(Weight(name, offset, len(data)))
+        self.weight_parts.append(data + bytes(-len(data) % ALIGNMENT))
+
+    def _launch(self, op: LaunchOp) -> None:
+        kernel, grid = self.grids[op.kernel_name]
+        buffers = tuple(self._buffer(b) for b in op.buffers)
+        flops = op.flops.value.data
+        moved = sum(b.bytes for b in buffers)
+        layers = tuple(name.data for name in op.layers)
+        parallel = grid > 1 and max(flops, moved) > SMALL
+        self.launches.append(
+            Launch(kernel, buffers, grid, parallel, flops, moved, layers)
+        )
+
+    def _buffer(self, value: SSAValue) -> Buffer:
+        root = root_of(value)
+        size = bytes_of(value)
+        match root.owner:
+            case InputOp():
+                return Buffer("input", root.owner.index.data, size)
+            case OutputOp():
+                return Buffer("output", root.owner.index.data, size)
+            case WeightOp():
+                return Buffer("weights", self.offsets[root], size)
+            case _:
+                return Buffer("arena", self.offsets[root], size)
+
+
+def _ports(
+    names: Iterable[str], values: dict[int, SSAValue], types: object
+) -> tuple[Port, ...]:
+    ports: list[Port] = []
+    for index, name in enumerate(names):
+        type_ = values[index].type
+        assert isinstance(type_, MemRefType)
+        dtype = dtype_of(type_.element_type)
+        ports.append(Port(name, type_.get_shape(), str(dtype)))
+    return tuple(ports)
+

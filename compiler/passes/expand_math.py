@@ -1,0 +1,108 @@
+"""
+Functions as arithmetic, for targets without vector functions.
+
+    math.exp %x : f32  ==>  2 exp(r) * 2**(n-1), n = round(x / ln 2), r = x - n ln 2
+
+Each formula stands with its error in `exponentials` and `angles`. Double precision stays
+with the C library: it is correct there, and rare.
+
+    math.powf %x, 2.0  ==>  arith.mulf %x, %x
+
+A few constant exponents become products, quotients and roots for every target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from xdsl.dialects import math
+from xdsl.dialects.builtin import Float32Type
+from xdsl.ir import Block, Operation
+
+from ...dialects.kernel.scalar import Scalar
+from ...runtime.errors import CompileError
+from . import angles, exponentials
+from .formula import Formula, NestPass, constant_of, scalar
+
+Expansion: TypeAlias = Callable[..., Scalar]
+"""The formula of a function: from a `Formula` and the function's arguments."""
+
+EXPANSIONS: dict[str, tuple[type[Operation], Expansion]] = {
+    "exp": (math.ExpOp, exponentials.exp),
+    "log": (math.LogOp, exponentials.log),
+    "pow": (math.PowFOp, exponentials.pow),
+    "tanh": (math.TanhOp, exponentials.tanh),
+    "erf": (math.ErfOp, exponentials.erf),
+    "sinh": (math.SinhOp, exponentials.sinh),
+    "cosh": (math.CoshOp, exponentials.cosh),
+    "asinh": (math.AsinhOp, exponentials.asinh),
+    "acosh": (math.AcoshOp, exponentials.acosh),
+    "atanh": (math.AtanhOp, exponentials.atanh),
+    "sin": (math.SinOp, angles.sin),
+    "cos": (math.CosOp, angles.cos),
+    "tan": (math.TanOp, angles.tan),
+    "asin": (math.AsinOp, angles.asin),
+    "acos": (math.AcosOp, angles.acos),
+    "atan": (math.AtanOp, angles.atan),
+}
+
+DOUBLE = frozenset({"pow", "sin", "cos", "tan"})
+"""Functions whose formulas use double precision inside."""
+
+
+def expanded_for(functions: Collection[str], double: bool = True) -> tuple[str, ...]:
+    """
+    The functions to expand for a target.
+
+    Args:
+        functions: what the target computes well by itself.
+        double: whether it has double precision.
+    """
+    return tuple(
+        name
+        for name in EXPANSIONS
+        if name not in functions and (double or name not in DOUBLE)
+    )
+
+
+@dataclass(frozen=True)
+class ExpandMathPass(NestPass):
+    """Write functions of single-precision scalars as arithmetic."""
+
+    name = "expand-math"
+
+    functions: tuple[str, ...] = tuple(EXPANSIONS)
+    """Which functions; those that the target computes well by itself are left out."""
+
+    def rewrite(self, body: Block) -> int:
+        formulas = self._formulas()
+
+        def choose(f: Formula, op: Operation) -> Scalar | None:
+            if isinstance(op, math.PowFOp):
+                power = _constant_power(f, op)
+                if power is not None:
+                    return power
+            expansion = formulas.get(type(op))
+            if expansion is None or not isinstance(op.results[0].type, Float32Type):
+                return None
+            return expansion(f, *(scalar(f, operand) for operand in op.operands))
+
+        return Formula(body).rewrite(choose)
+
+    def _formulas(self) -> dict[type[Operation], Expansion]:
+        unknown = [name for name in self.functions if name not in EXPANSIONS]
+        if unknown:
+            known = ", ".join(EXPANSIONS)
+            raise CompileError(
+                f"expand-math: no formula for {unknown[0]}; known: {known}"
+            )
+        return dict(EXPANSIONS[name] for name in self.functions)
+
+
+def _constant_power(f: Formula, op: math.PowFOp) -> Scalar | None:
+    exponent = constant_of(op.rhs)
+    if exponent is None:
+        return None
+    return exponentials.constant_power(f, scalar(f, op.lhs), exponent)

@@ -1,0 +1,120 @@
+"""
+Let elementwise operations run where the values they read are written.
+
+    t = anchor(x); y = f(t, r)   ==>   y = fused(x, r) { f(anchor(x), r) }
+
+Legal when `f` is elementwise with the shape of `t`, and everything else it reads is known
+before the anchor runs. `t` itself is still written when somebody else reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.ir import Block, Operation, SSAValue
+
+from ...dialects.const import ConstantOp
+from ...dialects.kernel.build import Loops
+from ...dialects.kernel.fuse import NotFusible, fused_nests
+from ...dialects.kernel.nest import ReadOp, WriteOp
+from ...dialects.nn.base import NNOp
+from ...dialects.nn.fused import fuse
+from ...dialects.nn.reshape import Reshaping
+from ...dialects.types import shape_of
+from ..locations import merge_sources
+from .rewrite import FunctionPass
+
+LONGEST = 24
+"""Operations of one kernel: longer chains are cut, so that code stays small."""
+
+
+@dataclass(frozen=True)
+class FuseEpiloguesPass(FunctionPass):
+    """Fuse elementwise operations into the operation before them."""
+
+    name = "fuse-epilogues"
+
+    def rewrite(self, body: Block) -> int:
+        order = {op: position for position, op in enumerate(body.ops)}
+        taken: set[Operation] = set()
+        groups: list[list[NNOp]] = []
+        for op in list(body.ops):
+            if isinstance(op, NNOp) and op not in taken and _can_anchor(op):
+                group = _grow(op, order, taken)
+                taken.update(group)
+                if len(group) > 1 and _builds(group):
+                    groups.append(group)
+        for group in groups:
+            fused = fuse(group, _escaping(group))
+            merge_sources(fused, group)
+        return len(groups)
+
+
+def _can_anchor(op: NNOp) -> bool:
+    return len(op.results) == 1 and not isinstance(op, Reshaping)
+
+
+def _grow(
+    anchor: NNOp, order: dict[Operation, int], taken: set[Operation]
+) -> list[NNOp]:
+    """The anchor and the elementwise operations that can follow it, in order."""
+    group, shape = [anchor], shape_of(anchor.results[0])
+    limit = order[anchor]
+    inside = set(anchor.results)
+    candidates = sorted(_readers(anchor), key=order.__getitem__)
+    while candidates and len(group) < LONGEST:
+        op = candidates.pop(0)
+        if not isinstance(op, NNOp) or not op.ELEMENTWISE or op in taken or op in group:
+            continue
+        if len(op.results) != 1 or shape_of(op.results[0]) != shape:
+            continue
+        known = all(v in inside or _known_before(v, limit, order) for v in op.operands)
+        if not known or not _same_layout(op, anchor):
+            continue
+        group.append(op)
+        inside.update(op.results)
+        candidates = sorted({*candidates, *_readers(op)}, key=order.__getitem__)
+    return group
+
+
+def _readers(op: Operation) -> list[Operation]:
+    return list(dict.fromkeys(use.operation for r in op.results for use in r.uses))
+
+
+def _known_before(value: SSAValue, limit: int, order: dict[Operation, int]) -> bool:
+    owner = value.owner
+    if not isinstance(owner, Operation) or isinstance(owner, ConstantOp):
+        return True
+    return order[owner] < limit
+
+
+def _same_layout(op: NNOp, anchor: NNOp) -> bool:
+    """A plain result stays plain: its readers, or the caller, expect it so."""
+    return True
+
+
+def _escaping(group: list[NNOp]) -> list[SSAValue]:
+    members: set[Operation] = set(group)
+    return [
+        r
+        for op in group
+        for r in op.results
+        if any(use.operation not in members for use in r.uses)
+    ]
+
+
+def _builds(group: list[NNOp]) -> bool:
+    """Whether the group's loops can be written, and the anchor writes plainly."""
+    probe = Loops()
+    try:
+        group[0].loops(probe)
+        for built in probe.finish("probe"):
+            read = {op.buffer for op in built.op.walk() if isinstance(op, ReadOp)}
+            if any(
+                isinstance(op, WriteOp) and op.buffer in read for op in built.op.walk()
+            ):
+                return False
+        fused_nests(group, _escaping(group), "probe")
+    except NotFusible:
+        return False
+    return True

@@ -1,0 +1,316 @@
+"""
+Operations on tensors to kernels on buffers.
+
+    %y = nn.fused(%x, %w) {…}   ==>   kernel.nest @conv_0(…) {…}
+                                      %b = plan.buffer : memref<…>
+                                      plan.launch @conv_0(%x, %w, %b)
+
+Reshapes of row-major tensors are views. Operations that are the same but for their data
+share one kernel. A halo is filled with zeros right before its tensor is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xdsl.context import Context
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects.const import ConstantOp, Weight, constant_array
+from ...dialects.kernel.affine import Linear
+from ...dialects.kernel.build import BuiltNest, Loops, Nest, Temporary, Tensor
+from ...dialects.kernel.fuse import fused_nests
+from ...dialects.kernel.nest import NestOp, WriteOp
+from ...dialects.kernel.scalar import constant_op, scalar_type
+from ...dialects.layout import layout_of
+from ...dialects.nn.base import NNOp
+from ...dialects.nn.fused import FusedOp
+from ...dialects.nn.reshape import Reshaping
+from ...dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, ViewOp, WeightOp
+from ...dialects.types import dtype_of, element_type, shape_of
+from ...runtime.errors import UnsupportedOperation
+from ..interpreter import main_function
+from ..locations import describe, source_names
+
+
+@dataclass(frozen=True)
+class LowerKernelsPass(ModulePass):
+    """Lower the main function to kernels, buffers and launches."""
+
+    name = "lower-kernels"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        Lowering(op).run()
+
+
+@dataclass
+class KernelNests:
+    """Kernels shared by operations of one key: their names and buffers by position."""
+
+    names: list[str]
+    positions: list[list[int]]
+    temporaries: list[Temporary]
+
+
+class Lowering:
+    """Lowers one module in place."""
+
+    def __init__(self, module: ModuleOp) -> None:
+        self.module = module
+        self.function = main_function(module)
+        self.old = self.function.body.block
+        self.new = Block()
+        self.buffers: dict[SSAValue, SSAValue] = {}
+        self.weights: dict[Any, SSAValue] = {}
+        self.kernels: dict[Any, KernelNests] = {}
+        self.nests: list[NestOp] = []
+        self.halos: dict[Any, list[str]] = {}
+        self.outputs: dict[SSAValue, int] = {}
+
+    def run(self) -> None:
+        returned = self.old.last_op
+        assert isinstance(returned, ReturnOp)
+        self._assign_outputs(list(returned.operands))
+        for op in self.old.ops:
+            if isinstance(op, FusedOp):
+                self._launch(op, op.members, op.operands, op.results)
+            elif isinstance(op, NNOp) and not self._is_view(op):
+                self._launch(op, [op], op.operands, op.results)
+        for value in returned.operands:
+            self.buffer(value)
+        self.new.add_op(ReturnOp())
+        main = FuncOp(
+            "main", ([], []), Region([self.new]), self.function.sym_visibility
+        )
+        main.attributes |= self.function.attributes
+        body = self.module.body.block
+        body.insert_ops_before([*self.nests, main], self.function)
+        body.erase_op(self.function)
+
+    # buffers
+
+    def _assign_outputs(self, values: Sequence[SSAValue]) -> None:
+        """An output is written in place, behind views where its memory is the same."""
+        taken = set(values)
+        for index, value in enumerate(values):
+            root = value
+            while isinstance(root.owner, Reshaping) and self._plain(root.owner):
+                source = root.owner.operands[0]
+                if source in taken or isinstance(source, BlockArgument):
+                    break
+                if isinstance(source.owner, ConstantOp):
+                    break
+                root = source
+            taken.add(root)
+            self.outputs[root] = index
+
+    def _plain(self, op: NNOp) -> bool:
+        """Whether operand and result of a reshape are the same bytes."""
+        return all(
+            layout_of(v.type).is_plain for v in (op.operands[0], op.results[0])
+        ) and element_type(op.operands[0]) == element_type(op.results[0])
+
+    def _is_view(self, op: NNOp) -> bool:
+        return (
+            isinstance(op, Reshaping)
+            and op.results[0] not in self.outputs
+            and self._plain(op)
+        )
+
+    def buffer(self, value: SSAValue) -> SSAValue:
+        """The memory of a tensor."""
+        if value not in self.buffers:
+            self.buffers[value] = self._make_buffer(value)
+            self.buffers[value].name_hint = value.name_hint
+        return self.buffers[value]
+
+    def _make_buffer(self, value: SSAValue) -> SSAValue:
+        type_ = memory_type(value)
+        if isinstance(value, BlockArgument):
+            return self.add(InputOp(value.index, type_))
+        owner = value.owner
+        if isinstance(owner, ConstantOp):
+            return self._weight(owner, type_)
+        if value in self.outputs:
+            return self.add(OutputOp(self.outputs[value], type_))
+        if isinstance(owner, NNOp) and self._is_view(owner):
+            return self.add(ViewOp(self.buffer(owner.operands[0]), type_))
+        return self.add(BufferOp(type_))
+
+    def _weight(self, op: ConstantOp, type_: Attribute) -> SSAValue:
+        key = (op.value, op.output.type)
+        if key not in self.weights:
+            packed = layout_of(op.output.type).pack(op.array)
+            self.weights[key] = self.add(WeightOp(Weight(packed), type_))
+        return self.weights[key]
+
+    def add(self, op: Operation) -> SSAValue:
+        self.new.add_op(op)
+        return op.results[0] if op.results else None  # pyright: ignore
+
+    # kernels
+
+    def _launch(
+        self,
+        op: NNOp | FusedOp,
+        members: Sequence[NNOp],
+        operands: Sequence[SSAValue],
+        results: Sequence[SSAValue],
+    ) -> None:
+        outer = [*operands, *results]
+        kernels = self._kernels(op, members)
+        for result in results:
+            self._fill_halo(result, source_names(op))
+        temporaries: dict[int, SSAValue] = {}
+        flops = op.flops()
+        for name, positions in zip(kernels.names, kernels.positions, strict=True):
+            buffers: list[SSAValue] = []
+            for position in positions:
+                if position >= 0:
+                    buffers.append(self.buffer(outer[position]))
+                    continue
+                if position not in temporaries:
+                    temporary = kernels.temporaries[-1 - position]
+                    type_ = MemRefType(temporary.element, temporary.shape)
+                    temporaries[position] = self.add(BufferOp(type_))
+                buffers.append(temporaries[position])
+            self.add(LaunchOp(name, buffers, flops, source_names(op)))
+            flops = 0
+
+    def _kernels(self, op: NNOp | FusedOp, members: Sequence[NNOp]) -> KernelNests:
+        key = structure(op, members)
+        if key not in self.kernels:
+            self.kernels[key] = self._build(op, members)
+        return self.kernels[key]
+
+    def _build(self, op: NNOp | FusedOp, members: Sequence[NNOp]) -> KernelNests:
+        name = f"{members[0].name.removeprefix('nn.')}_{len(self.kernels)}"
+        built = self._nests(op, members, name)
+        if isinstance(op, FusedOp):
+            inner: list[SSAValue] = [*op.body.block.args, *op.yielded]
+        else:
+            inner = [*op.operands, *op.results]
+        temporaries: list[Temporary] = []
+        positions: list[list[int]] = []
+        for nest in built:
+            own: list[int] = []
+            for tensor in nest.tensors:
+                if isinstance(tensor, Temporary):
+                    if tensor not in temporaries:
+                        temporaries.append(tensor)
+                    own.append(-1 - temporaries.index(tensor))
+                else:
+                    own.append(inner.index(tensor))
+            positions.append(own)
+            self.nests.append(nest.op)
+        return KernelNests([n.op.sym_name.data for n in built], positions, temporaries)
+
+    def _nests(
+        self, op: NNOp | FusedOp, members: Sequence[NNOp], name: str
+    ) -> list[BuiltNest]:
+        try:
+            if isinstance(op, FusedOp):
+                return fused_nests(members, op.yielded, name)
+            loops = Loops()
+            op.loops(loops)
+            return loops.finish(name)
+        except NotImplementedError as error:
+            raise UnsupportedOperation(
+                f"{describe(op)} has no kernel for this target: {error}"
+            ) from error
+
+    # halos
+
+    def _fill_halo(self, value: SSAValue, layers: Sequence[str]) -> None:
+        layout = layout_of(value.type)
+        if not layout.has_halo:
+            return
+        if value.type not in self.halos:
+            name = f"halo_{len(self.halos)}"
+            nests = halo_nests(value, name)
+            self.nests += nests
+            self.halos[value.type] = [n.sym_name.data for n in nests]
+        for name in self.halos[value.type]:
+            self.add(LaunchOp(name, [self.buffer(value)], 0, layers))
+
+
+def memory_type(value: SSAValue) -> MemRefType[Attribute]:
+    """The buffer that a tensor takes."""
+    shape = layout_of(value.type).physical_shape(shape_of(value))
+    return MemRefType(element_type(value), shape)
+
+
+def structure(op: NNOp | FusedOp, members: Sequence[NNOp]) -> Any:
+    """A key that is equal for operations that can share their kernels."""
+    values: dict[SSAValue, int] = {}
+    rows: list[Any] = []
+    for member in members:
+        operands = tuple(values.setdefault(o, len(values)) for o in member.operands)
+        for result in member.results:
+            values.setdefault(result, len(values))
+        types = tuple(v.type for v in (*member.operands, *member.results))
+        properties = tuple(sorted(member.properties.items(), key=lambda item: item[0]))
+        rows.append((member.name, properties, operands, types, _constants(member)))
+    escaping = tuple(values[v] for v in op.yielded) if isinstance(op, FusedOp) else ()
+    return tuple(rows), escaping
+
+
+def _constants(op: NNOp) -> tuple[Any, ...]:
+    """The numbers of integer constants: loops may have been written with them."""
+    found: list[Any] = []
+    for index, operand in enumerate(op.operands):
+        array = constant_array(operand)
+        if array is not None and array.dtype.kind in "ib":
+            found.append((index, array.tobytes()))
+    return tuple(found)
+
+
+def halo_nests(value: SSAValue, name: str) -> list[NestOp]:
+    """Nests that write zeros around a tensor: two slabs for each dimension with a halo."""
+    layout, shape = layout_of(value.type), shape_of(value)
+    nests: list[NestOp] = []
+    for dim, (before, after) in enumerate(layout.halo):
+        for start, size in ((-before, before), (shape[dim], after)):
+            if size:
+                nests.append(_slab(value, dim, start, size, f"{name}_{len(nests)}"))
+    return nests
+
+
+def _slab(value: SSAValue, dim: int, start: int, size: int, name: str) -> NestOp:
+    layout, shape = layout_of(value.type), shape_of(value)
+    extents: dict[str, int] = {}
+    starts: list[int] = []
+    for other, (length, (before, after)) in enumerate(
+        zip(shape, layout.halo, strict=True)
+    ):
+        if other == dim:
+            extents[f"d{other}"], at = size, start
+        elif other > dim:
+            extents[f"d{other}"], at = length + before + after, -before
+        else:
+            extents[f"d{other}"], at = length, 0
+        starts.append(at)
+    nest = Nest(extents)
+    place = layout.place([i + s for i, s in zip(nest.indices, starts, strict=True)])
+    dtype = dtype_of(element_type(value))
+    zero = nest.emit(constant_op(0, dtype))
+    operands, map_, _ = nest.maps(place, [])
+    nest.block.add_op(WriteOp(zero, nest.buffer(value), operands, map_))
+    return nest.finish(name).op
+
+
+__all__ = [
+    "Linear",
+    "LowerKernelsPass",
+    "Tensor",
+    "TensorType",
+    "arith",
+    "field",
+    "scalar_type",
+]

@@ -1,0 +1,34 @@
+"""
+Give every nest a schedule.
+
+    kernel.nest … schedule <>   ==>   kernel.nest … schedule <parallel oc by 32, …>
+
+The choice is made by `compiler/schedule/generate.py` from strides and the target's facts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from ...dialects.kernel.nest import NestOp
+from ..schedule.generate import schedule_nest
+from ..targets import find_target
+
+
+@dataclass(frozen=True)
+class ScheduleNestsPass(ModulePass):
+    """Schedule the nests that have no schedule yet."""
+
+    name = "schedule-nests"
+
+    target: str = "cpu"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target = find_target(self.target)
+        for nest in op.body.block.ops:
+            if isinstance(nest, NestOp) and not nest.schedule.loops.data:
+                schedule_nest(nest, target)

@@ -1,0 +1,29 @@
+"""Targets by name: `cpu` is this machine's processor, `gpu` an OpenCL device."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ..backends.cpu.target import host_target
+from ..backends.ocl.target import opencl_target
+from ..backends.target import Target
+from ..runtime.errors import CompileError
+
+NAMES = ("cpu", "gpu")
+
+
+@cache
+def find_target(name: str) -> Target:
+    """
+    The target called `name`.
+
+    Raises:
+        CompileError: there is none. The message lists those that there are.
+    """
+    match name:
+        case "cpu":
+            return host_target()
+        case "gpu":
+            return opencl_target()
+        case _:
+            raise CompileError(f"target {name} is unknown; there are {', '.join(NAMES)}")

@@ -1,0 +1,173 @@
+"""
+`plan`: buffers with places, and launches in order.
+
+```mlir
+%x = plan.input 0 : memref<1x3x8x8xf32>
+%w = plan.weight #const.weight<"4f…"> : memref<2x3x3x3x16xf32>
+%t = plan.buffer at 0 : memref<1x2x8x8x16xf32>
+plan.launch @conv(%x, %w, %t) {flops = 1000 : i64, layers = ["conv1"]}
+```
+
+A launch ends before the next one starts. `at` is a byte offset in the arena; it is absent
+until memory is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    FlatSymbolRefAttrConstr,
+    IntAttr,
+    IntegerAttr,
+    MemRefType,
+    StringAttr,
+    SymbolRefAttr,
+    i64,
+)
+from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+
+from .const import Weight, WeightAttr
+
+
+class PortOp(IRDLOperation):
+    """The caller's array of an input or an output, row-major."""
+
+    index = prop_def(IntAttr)
+    result = result_def(MemRefType)
+
+    def __init__(self, index: int, type_: Attribute) -> None:
+        super().__init__(properties={"index": IntAttr(index)}, result_types=[type_])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.index.data} : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> PortOp:
+        index = parser.parse_integer()
+        parser.parse_punctuation(":")
+        return cls(index, parser.parse_type())
+
+
+@irdl_op_definition
+class InputOp(PortOp):
+    """An input of the network."""
+
+    name = "plan.input"
+
+
+@irdl_op_definition
+class OutputOp(PortOp):
+    """An output of the network."""
+
+    name = "plan.output"
+
+
+@irdl_op_definition
+class WeightOp(IRDLOperation):
+    """Constant memory: an array as it lies in memory."""
+
+    name = "plan.weight"
+    value = prop_def(WeightAttr)
+    result = result_def(MemRefType)
+
+    def __init__(self, weight: Weight, type_: Attribute) -> None:
+        super().__init__(properties={"value": WeightAttr(weight)}, result_types=[type_])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_attribute(self.value)
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> WeightOp:
+        value = parser.parse_attribute()
+        assert isinstance(value, WeightAttr)
+        parser.parse_punctuation(":")
+        return cls(value.data, parser.parse_type())
+
+
+@irdl_op_definition
+class BufferOp(IRDLOperation):
+    """Memory in the arena."""
+
+    name = "plan.buffer"
+    offset = opt_prop_def(IntegerAttr)
+    result = result_def(MemRefType)
+
+    def __init__(self, type_: Attribute, offset: int | None = None) -> None:
+        at = None if offset is None else IntegerAttr(offset, i64)
+        super().__init__(properties={"offset": at}, result_types=[type_])
+
+    def print(self, printer: Printer) -> None:
+        if self.offset is not None:
+            printer.print_string(f" at {self.offset.value.data}")
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> BufferOp:
+        at = parser.parse_integer() if parser.parse_optional_keyword("at") else None
+        parser.parse_punctuation(":")
+        return cls(parser.parse_type(), at)
+
+
+@irdl_op_definition
+class ViewOp(IRDLOperation):
+    """The same memory under another shape of as many elements."""
+
+    name = "plan.view"
+    source = operand_def(MemRefType)
+    result = result_def(MemRefType)
+    assembly_format = "$source attr-dict `:` type($source) `->` type($result)"
+
+    def __init__(self, source: SSAValue, type_: Attribute) -> None:
+        super().__init__(operands=[source], result_types=[type_])
+
+
+@irdl_op_definition
+class LaunchOp(IRDLOperation):
+    """A kernel on buffers. `layers` are the names a user knows, `flops` the work."""
+
+    name = "plan.launch"
+    kernel = prop_def(FlatSymbolRefAttrConstr)
+    buffers = var_operand_def(MemRefType)
+    flops = prop_def(IntegerAttr)
+    layers = prop_def(ArrayAttr[StringAttr])
+
+    def __init__(
+        self, kernel: str, buffers: Sequence[SSAValue], flops: int, layers: Sequence[str]
+    ) -> None:
+        super().__init__(
+            operands=[list(buffers)],
+            properties={
+                "kernel": SymbolRefAttr(kernel),
+                "flops": IntegerAttr(flops, i64),
+                "layers": ArrayAttr(map(StringAttr, layers)),
+            },
+        )
+
+    @property
+    def kernel_name(self) -> str:
+        return self.kernel.root_reference.data
+
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$kernel `(` $buffers `)` attr-dict `:` type($buffers)"
+
+
+Plan = Dialect("plan", [InputOp, OutputOp, WeightOp, BufferOp, ViewOp, LaunchOp], [])
