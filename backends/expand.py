@@ -450,13 +450,14 @@ class Expander(ABC):
         mask = self._mask_of(op, index, inside, width)
         if op.offset is not None:
             offset = self.values[op.offset]
-            name = self.cell(offset, index, width)
             if isinstance(place, list):
                 pointers = [self.element_at(p, op) for p in place]
+                name = self.cell(offset, index, width)
                 return self.gather(place[0], name, pointers, type_, mask, op.fill)
-            if offset.type.width == 1 and mask is None and place.stride in (0, 1):
+            if offset.type.width == 1 and place.stride in (0, 1):
                 base = self._moved(place, self.cell(offset, index, 1), op)
-                return self.load(base, type_, hint)
+                return self._plain_load(base, type_, mask, op.fill, hint)
+            name = self.cell(offset, index, width)
             return self.gather(place, name, None, type_, mask, op.fill)
         if isinstance(place, list):
             pointers = [self.element_at(p, op) for p in place]
@@ -519,12 +520,13 @@ class Expander(ABC):
         mask = self._mask_of(op, index, inside, width)
         if op.offset is not None:
             offset = self.values[op.offset]
-            name = self.cell(offset, index, width)
             if isinstance(place, list):
                 pointers = [self.element_at(p, op) for p in place]
+                name = self.cell(offset, index, width)
                 self.scatter(value, place[0], name, pointers, tile.type, mask)
                 return
             if offset.type.width > 1 or place.stride != 1:
+                name = self.cell(offset, index, width)
                 self.scatter(value, place, name, None, tile.type, mask)
                 return
             place = self._moved(place, self.cell(offset, index, 1), op)

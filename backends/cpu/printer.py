@@ -501,12 +501,14 @@ class LLVMPrinter(Expander):
         lane: int,
         type_: TileType,
     ) -> str:
-        if lanes is not None:
+        if offset is None:
+            assert lanes is not None
             return lanes[lane]
-        assert offset is not None
         width, element = type_.width, type_.element
         if width > 1:
             offset = self.value(f"extractelement <{width} x i64> {offset}, i64 {lane}")
+        if lanes is not None:
+            return self.advance(lanes[lane], [(offset, 1)], element)
         moved = self.advance(place.pointer, [(offset, 1)], element)
         constant = place.constant + lane * place.stride
         return self.shifted(Place(moved, constant, 0, place.base), element)

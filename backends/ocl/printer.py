@@ -239,10 +239,10 @@ class OpenCLPrinter(Expander):
     ) -> list[str]:
         """The element behind each lane."""
         if lanes is not None:
-            moves = [f"[{self.lane(offset, n, width)}]" for n in range(width)] if offset else None
-            if moves is None:
+            if offset is None:
                 return list(lanes)
-            return [f"(&{lane}){move}" for lane, move in zip(lanes, moves, strict=True)]
+            moves = [self.lane(offset, lane, width) for lane in range(width)]
+            return [f"(&{lane})[{move}]" for lane, move in zip(lanes, moves, strict=True)]
         constants = [place.constant + lane * place.stride for lane in range(width)]
         if offset is None:
             return [f"{place.pointer}[{constant}]" for constant in constants]

@@ -71,7 +71,7 @@ class Lowering:
         self.kernels: dict[Any, KernelNests] = {}
         self.nests: list[NestOp] = []
         self.halos: dict[Any, list[str]] = {}
-        self.outputs: dict[SSAValue, int] = {}
+        self.outputs: dict[SSAValue, tuple[int, SSAValue]] = {}
 
     def run(self) -> None:
         returned = self.old.last_op
@@ -82,8 +82,6 @@ class Lowering:
                 self._launch(op, op.members, op.operands, op.results)
             elif isinstance(op, NNOp) and not self._is_view(op):
                 self._launch(op, [op], op.operands, op.results)
-        for value in returned.operands:
-            self.buffer(value)
         self.new.add_op(ReturnOp())
         main = FuncOp(
             "main", ([], []), Region([self.new]), self.function.sym_visibility
@@ -108,7 +106,7 @@ class Lowering:
                     break
                 root = source
             taken.add(root)
-            self.outputs[root] = index
+            self.outputs[root] = index, value
 
     def _plain(self, op: NNOp) -> bool:
         """Whether operand and result of a reshape are the same bytes."""
@@ -138,7 +136,9 @@ class Lowering:
         if isinstance(owner, ConstantOp):
             return self._weight(owner, type_)
         if value in self.outputs:
-            return self.add(OutputOp(self.outputs[value], type_))
+            index, returned = self.outputs[value]
+            port = self.add(OutputOp(index, memory_type(returned)))
+            return port if port.type == type_ else self.add(ViewOp(port, type_))
         if isinstance(owner, NNOp) and self._is_view(owner):
             return self.add(ViewOp(self.buffer(owner.operands[0]), type_))
         return self.add(BufferOp(type_))

@@ -67,9 +67,8 @@ class GraphImporter:
         self.tensors = tensors
         self.functions = {(f.domain, f.name): f for f in functions}
         self.hints = hints
-        self.problems: list[Problem] = []
-        self.failed: list[NodeProto | None] = []
-        """The node of each problem."""
+        self.problems: dict[Problem, NodeProto | None] = {}
+        """With the node of each."""
         self.tainted: set[SSAValue] = set()
         """Placeholders and what depends on them."""
         self.count = 0
@@ -189,9 +188,7 @@ class GraphImporter:
     ) -> None:
         """Note a problem, once."""
         problem = Problem(reason, source, operator_name(proto) if proto else "")
-        if problem not in self.problems:
-            self.problems.append(problem)
-            self.failed.append(proto)
+        self.problems.setdefault(problem, proto)
 
     # parts of the walk
 

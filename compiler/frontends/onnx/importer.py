@@ -23,7 +23,7 @@ from ..base import Model
 from .graph import GraphImporter
 from .hints import Hints
 from .load import ModelFile, read_model
-from .problems import Problem, Unsupported, UnsupportedModel, with_shares
+from .problems import Unsupported, UnsupportedModel, with_shares
 from .scope import Scope, suggest_name
 from .tensors import MAX_ELEMENTS, TensorReader, element_of_onnx
 
@@ -141,16 +141,12 @@ def _finish(module: ModuleOp, block: Block, outputs: Sequence[SSAValue]) -> None
 
 def _failure(file: ModelFile, importer: GraphImporter) -> UnsupportedModel:
     """All problems, with their shares of the work, or of the nodes."""
-    problems: list[Problem] = importer.problems
-    guesses = [n and importer.hints.work(n) for n in importer.failed]
-    total = importer.flops()
-    if total is not None and None not in [
-        g for g, n in zip(guesses, importer.failed, strict=True) if n is not None
-    ]:
-        work = [float(g or 0) for g in guesses]
-        with_work = with_shares(problems, work, total + sum(work))
-        return UnsupportedModel(file.path, with_work, "work")
-    ones = [1.0] * len(problems)
-    return UnsupportedModel(
-        file.path, with_shares(problems, ones, max(1, importer.count)), "nodes"
-    )
+    problems = importer.problems
+    done = importer.flops()
+    guesses = [importer.hints.work(n) if n else 0 for n in problems.values()]
+    work = [g for g in guesses if g is not None]
+    if done is not None and len(work) == len(guesses):
+        listed = with_shares(problems, work, done + sum(work))
+        return UnsupportedModel(file.path, listed, "work")
+    listed = with_shares(problems, [1] * len(problems), max(1, importer.count))
+    return UnsupportedModel(file.path, listed, "nodes")
