@@ -78,6 +78,8 @@ def _explain(problem: Exception) -> int:
     """Say what went wrong; the exit code."""
     if isinstance(problem, OvcError):
         fail(str(problem))
+    elif isinstance(problem, OSError):
+        fail(f"{problem.filename or 'the output'}: {problem.strerror or problem}")
     elif isinstance(problem, MemoryError):
         fail("there is not enough memory for this network")
     else:

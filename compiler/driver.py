@@ -19,8 +19,8 @@ from ..backends.target import Target
 from ..dialects.kernel.tiles import FuncOp
 from ..dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, WeightOp
 from ..dialects.types import dtype_of
-from ..runtime.artifact import Artifact
-from ..runtime.manifest import (
+from ..runtime.artifact import (
+    Artifact,
     Buffer,
     Kernel,
     Launch,

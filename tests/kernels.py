@@ -338,7 +338,7 @@ KERNELS: dict[str, st.SearchStrategy[Kernel]] = {
     "scatter": st.builds(scatter, small, small, middle, st.booleans()),
     "padded": st.builds(padded, small, middle, small, small),
     "upsampled": st.builds(upsampled, small, st.integers(1, 12), st.integers(1, 4)),
-    "ranking": st.builds(ranking, small, st.integers(1, 20), st.just(1)),
+    "ranking": st.builds(ranking, small, st.integers(4, 20), st.integers(1, 4)),
 }
 
 

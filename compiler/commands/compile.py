@@ -62,6 +62,7 @@ def compile_command(
     from ...runtime.artifact import write_artifact
     from ..driver import compile_file
 
+    check_steps(print_ir_after or [], target, pipeline)
     start = time.perf_counter()
     with watching(quiet, print_ir_after or []) as observer:
         options = CompileOptions(
@@ -123,6 +124,23 @@ def parsed_shapes(texts: list[str] | None) -> dict[str, Shape]:
             )
         shapes[name] = shape
     return shapes
+
+
+def check_steps(names: list[str], target: str, network: str | None) -> None:
+    """Refuse names that are no pass or stage of the pipeline."""
+    if not names:
+        return
+    from ..driver import pipeline_text
+    from ..pipeline import parse_pipeline
+    from ..registry import PASSES
+
+    steps = parse_pipeline(pipeline_text(target, network), PASSES).steps
+    known = list(dict.fromkeys(step.name for step in steps))
+    for name in names:
+        if name not in known:
+            raise typer.BadParameter(
+                f"'{name}' is none of {', '.join(known)}", param_hint="--print-ir-after"
+            )
 
 
 def check_writable(path: Path) -> None:

@@ -189,7 +189,10 @@ def _preprocessing(
         bare = all(value is None for value in numbers.values())
         preset = "imagenet" if bare and _looks_like_imagenet(compiled) else "none"
         if preset == "imagenet" and given:
-            tell("images are prepared as for ImageNet; --preprocess changes that")
+            tell(
+                "images are prepared as for ImageNet (RGB, normalised); choose --preprocess "
+                "caffe, unit, symmetric or none for networks trained otherwise"
+            )
     changes: dict[str, Any] = {k: v for k, v in numbers.items() if v is not None}
     if order := chosen["--channel-order"]:
         changes["order"] = order

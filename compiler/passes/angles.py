@@ -1,8 +1,12 @@
 """
 Functions of angles and their inverses as arithmetic in single precision.
 
-Errors are the largest found on millions of points, with fused and with separate
-multiplications and additions. NaN gives NaN, and so does what is outside a domain.
+Errors are the largest found, rounded up: with fused multiply-add on every 61st float (of
+sin, cos and tan, to a million), with separate product and sum on an eighth of those.
+NaN gives NaN, and so does what is outside a domain.
+
+A float beyond a million is right only where `fma` rounds once; beyond `2**50`, where
+neighbouring floats are whole turns apart, sin, cos and tan are NaN.
 """
 
 from __future__ import annotations
@@ -13,29 +17,29 @@ from ...dialects.kernel.scalar import Scalar
 from .exponentials import ROUND_DOUBLE
 from .formula import F32, F64, NAN, Formula
 
+INVERSE_PI = 0.3183098861837907
 PI = (3.1415926534682512, 1.2154201013012384e-10)
 """33 bits, and the rest: products of the former with whole numbers are exact."""
 ROUNDED_PI = (3.1415927410125732, -8.742278000372485e-08)
 """In single precision, and what that leaves out."""
 
 FARTHEST = 2.0**50
-"""Beyond, neighbouring floats are whole turns apart, and the results are NaN."""
 
 SIN = (
-    *(-0.16666659712791443, 0.008333069272339344),
-    *(-0.00019809769582934678, 2.6060963591589825e-06),
+    *(-0.16666659712791443, 0.008333067409694195),
+    *(-0.0001980974047910422, 2.6060963591589825e-06),
 )
-"""`sin(r) = r + r**3 (...)` in `r**2`, `|r| <= pi / 2`."""
+"""`sin(r) = r + r**3 (...)` in `r**2`, `|r| <= pi / 2`; rounded it never exceeds 1."""
 
 
 def sin(f: Formula, x: Scalar) -> Scalar:
     """
     `sin(x) = (-1)**n sin(r)`, `n = round(x / pi)`, `r = x - n pi` in double precision.
 
-    Error: 2 ulp; beyond `2**20` only where `fma` rounds once. NaN beyond `2**50`.
+    Error: 2 ulp fused, 2.2 ulp separate.
     """
     wide = x.cast(F64)
-    shifted = f.fma(wide, 1 / PI[0], ROUND_DOUBLE)
+    shifted = f.fma(wide, INVERSE_PI, ROUND_DOUBLE)
     return _alternating_sine(f, x, shifted, shifted - ROUND_DOUBLE)
 
 
@@ -43,10 +47,10 @@ def cos(f: Formula, x: Scalar) -> Scalar:
     """
     `cos(x) = (-1)**n sin(r)`, `n = round(x / pi + 1/2)`, `r = x - (n - 1/2) pi`.
 
-    Error: 2 ulp; beyond `2**20` only where `fma` rounds once. NaN beyond `2**50`.
+    Error: 2 ulp fused, 2.2 ulp separate.
     """
     wide = x.cast(F64)
-    shifted = f.fma(wide, 1 / PI[0], 0.5) + ROUND_DOUBLE
+    shifted = f.fma(wide, INVERSE_PI, 0.5) + ROUND_DOUBLE
     return _alternating_sine(f, x, shifted, shifted - ROUND_DOUBLE - 0.5)
 
 
@@ -78,9 +82,9 @@ def tan(f: Formula, x: Scalar) -> Scalar:
     """
     `tan(x) = tan(r)`, or `-1 / tan(r)` for odd `n`; `n = round(2x / pi)`, `r = x - n pi/2`.
 
-    Error: 2.5 ulp; beyond `2**20` only where `fma` rounds once. NaN beyond `2**50`.
+    Error: 2.7 ulp.
     """
-    shifted = f.fma(x.cast(F64), 2 / PI[0], ROUND_DOUBLE)
+    shifted = f.fma(x.cast(F64), 2 * INVERSE_PI, ROUND_DOUBLE)
     r = _remainder(f, x, shifted - ROUND_DOUBLE, 0.5)
     square = r * r
     result = f.fma(f.polynomial(square, TAN) * square, r, r)
@@ -99,7 +103,7 @@ def asin(f: Formula, x: Scalar) -> Scalar:
     """
     `asin(x) = pi/2 - 2 asin(sqrt((1 - |x|) / 2))` for `|x| > 1/2`; else a polynomial.
 
-    Error: 2 ulp.
+    Error: 2.3 ulp.
     """
     near_one, part = _asin_part(f, x)
     large = _from_pi(part + part, 0.5)
@@ -110,7 +114,7 @@ def acos(f: Formula, x: Scalar) -> Scalar:
     """
     `acos(x) = pi/2 - asin(x)`, or `2 asin(sqrt((1 - |x|) / 2))` from 0 or pi.
 
-    Error: 2 ulp.
+    Error: 1.2 ulp.
     """
     near_one, part = _asin_part(f, x)
     twice = part + part
@@ -145,7 +149,7 @@ def atan(f: Formula, x: Scalar) -> Scalar:
     """
     `atan(x) = pi/2 - atan(1 / |x|)` for `|x| > 1`; else a polynomial.
 
-    Error: 2 ulp.
+    Error: 1.6 ulp.
     """
     size = x.abs()
     steep = size > 1.0

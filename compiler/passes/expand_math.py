@@ -13,7 +13,7 @@ A few constant exponents become products, quotients and roots for every target.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,6 +23,7 @@ from xdsl.ir import Block, Operation
 
 from ...dialects.kernel.scalar import Scalar
 from ...runtime.errors import CompileError
+from ..targets import find_target
 from . import angles, exponentials
 from .formula import Formula, NestPass, constant_of, scalar
 
@@ -47,24 +48,7 @@ EXPANSIONS: dict[str, tuple[type[Operation], Expansion]] = {
     "acos": (math.AcosOp, angles.acos),
     "atan": (math.AtanOp, angles.atan),
 }
-
-DOUBLE = frozenset({"pow", "sin", "cos", "tan"})
-"""Functions whose formulas use double precision inside."""
-
-
-def expanded_for(functions: Collection[str], double: bool = True) -> tuple[str, ...]:
-    """
-    The functions to expand for a target.
-
-    Args:
-        functions: what the target computes well by itself.
-        double: whether it has double precision.
-    """
-    return tuple(
-        name
-        for name in EXPANSIONS
-        if name not in functions and (double or name not in DOUBLE)
-    )
+"""Those of pow, sin, cos and tan use double precision inside."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +58,10 @@ class ExpandMathPass(NestPass):
     name = "expand-math"
 
     functions: tuple[str, ...] = tuple(EXPANSIONS)
-    """Which functions; those that the target computes well by itself are left out."""
+    """Which functions to write as arithmetic."""
+
+    target: str = ""
+    """A target by name: of the functions, those that it computes well itself stay."""
 
     def rewrite(self, body: Block) -> int:
         formulas = self._formulas()
@@ -98,7 +85,8 @@ class ExpandMathPass(NestPass):
             raise CompileError(
                 f"expand-math: no formula for {unknown[0]}; known: {known}"
             )
-        return dict(EXPANSIONS[name] for name in self.functions)
+        kept = find_target(self.target).functions if self.target else ()
+        return dict(EXPANSIONS[name] for name in self.functions if name not in kept)
 
 
 def _constant_power(f: Formula, op: math.PowFOp) -> Scalar | None:

@@ -1,10 +1,11 @@
 """
 exp, log and their kin as arithmetic in single precision.
 
-Errors are the largest found on millions of points, with fused and with separate
-multiplications and additions; one ulp is the distance between neighbouring floats.
+Errors are the largest found, rounded up: with fused multiply-add on every 61st float, with
+separate product and sum on an eighth of those, for pow on two million pairs. One ulp is
+the distance between neighbouring floats.
 Denormal results may be zero. NaN gives NaN, outside a domain the result is NaN, and
-infinities are as in C, unless a docstring says otherwise.
+infinities are as in C.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ LN2 = 0.6931471805599453
 LN2_HIGH = 0.693359375
 """Nine bits: its product with an exponent is exact."""
 LN2_LOW = -2.12194440e-4
-
 
 ROUND = 1.5 * 2.0**23
 """A float of this size holds whole numbers only, in its lowest bits."""
@@ -38,7 +38,7 @@ def exp(f: Formula, x: Scalar) -> Scalar:
     """
     `exp(x) = 2 exp(r) * 2**(n-1)`, `n = round(x / ln 2)`, `r = x - n ln 2`.
 
-    Error: 0.95 ulp fused, 1.2 ulp separate. Below -86.99 the result is 0.
+    Error: 1.1 ulp fused, 1.4 ulp separate. Below -86.99 the result is 0.
     """
     mantissa, scale = _exp_parts(f, f.at_least(x, -87.3), 1)
     return mantissa * scale
@@ -69,7 +69,7 @@ def tanh(f: Formula, x: Scalar) -> Scalar:
     """
     `tanh(x) = e / (e + 2)`, `e = exp(2x) - 1 = (exp(2r) - 1) 2**n + (2**n - 1)`.
 
-    Error: 2.6 ulp; never beyond -1 or 1.
+    Error: 3.2 ulp. Never beyond -1 or 1; zero loses its sign.
     """
     shift = ROUND + 127
     x = f.at_most(f.at_least(x, -9.02), 9.02)
@@ -88,7 +88,7 @@ def sinh(f: Formula, x: Scalar) -> Scalar:
     """
     `sinh(x) = h - 1 / 4h`, `h = exp(|x|) / 2`; an odd polynomial for `|x| < 1`.
 
-    Error: 2 ulp.
+    Error: 1.6 ulp fused, 1.8 ulp separate.
     """
     size, square = x.abs(), x * x
     half = _half_exp(f, size)
@@ -101,7 +101,7 @@ def cosh(f: Formula, x: Scalar) -> Scalar:
     """
     `cosh(x) = h + 1 / 4h`, `h = exp(|x|) / 2`.
 
-    Error: 2 ulp.
+    Error: 1.5 ulp fused, 1.7 ulp separate.
     """
     half = _half_exp(f, x.abs())
     return half + 0.25 / half
@@ -165,7 +165,7 @@ def asinh(f: Formula, x: Scalar) -> Scalar:
     """
     `asinh(x) = log1p(|x| + x**2 / (1 + sqrt(x**2 + 1)))`; `log(2|x|)` from 4096.
 
-    Error: 2.5 ulp.
+    Error: 2 ulp.
     """
     size, square = x.abs(), x * x
     argument = size + square / ((square + 1.0).sqrt() + 1.0)
@@ -176,7 +176,7 @@ def acosh(f: Formula, x: Scalar) -> Scalar:
     """
     `acosh(x) = log1p(t + sqrt(t (t + 2)))`, `t = x - 1`; `log(2x)` from 4096.
 
-    Error: 2.5 ulp.
+    Error: 2.6 ulp.
     """
     t = x - 1.0
     result = _log1p(f, t + (t * (t + 2.0)).sqrt(), x, 4096.0)
@@ -187,7 +187,7 @@ def atanh(f: Formula, x: Scalar) -> Scalar:
     """
     `atanh(x) = log1p(2|x| / (1 - |x|)) / 2`.
 
-    Error: 3 ulp.
+    Error: 2.4 ulp.
     """
     size = x.abs()
     w_less = (size + size) / (1.0 - size)
@@ -211,7 +211,7 @@ def erf(f: Formula, x: Scalar) -> Scalar:
     """
     `erf(x) = x P(z) / Q(z)`, `z = min(x**2, 15.4)`, cut to `[-1, 1]`.
 
-    Error: 4.6 ulp (3e-7 of the result) fused, 5.2 ulp separate.
+    Error: 5.9 ulp fused, 6.3 ulp separate (4e-7 of the result). Never beyond -1 or 1.
     """
     z = f.at_most(x * x, 15.4)
     ratio = x * f.polynomial(z, ERF) / f.polynomial(z, ERF_DIVISOR)
@@ -242,7 +242,7 @@ def pow(f: Formula, x: Scalar, y: Scalar) -> Scalar:
     """
     `pow(x, y) = +-2**(y log2 |x|)`, in double precision between.
 
-    Error: 0.6 ulp. Denormal results are exact too. Zeros, infinities, NaN and negative
+    Error: 0.55 ulp, of denormal results too. Zeros, infinities, NaN and negative
     bases are as in C.
     """
     size = x.abs()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import DeviceError
 from ..memory import Array
 
 T = TypeVar("T")
+
+CLOSED = "the network is closed: load it again"
 
 
 class Driver(Protocol):
@@ -37,11 +39,21 @@ class Driver(Protocol):
         ...
 
 
+class Turn(Generic[T]):
+    """A call that waits, until its gate opens. Without a stream then: it is closed."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Lock()
+        self.gate.acquire()
+        self.stream: T | None = None
+
+
 class Streams(Generic[T]):
     """
     What one call at a time may use (an arena, a queue), made as calls need it.
 
-    At most `limit` exist; a call beyond that waits for another to end.
+    At most `limit` exist. Calls beyond that wait in line: a stream goes from one call
+    straight to the next, so that no thread starves beside one that calls in a loop.
     """
 
     def __init__(self, make: Callable[[], T], limit: int) -> None:
@@ -52,47 +64,80 @@ class Streams(Generic[T]):
 
     def reset(self) -> None:
         """Forget all streams, also those in use: the child of a fork has none."""
+        self.changed = threading.Condition(threading.Lock())
         self.free: list[T] = []
-        self.permits = threading.Semaphore(self.limit)
+        self.turns: deque[Turn[T]] = deque()
+        self.made = 0
+        self.ended = False
 
     def take(self) -> T:
-        self._check_open()
-        self.permits.acquire()
-        try:
-            self._check_open()
-            with suppress(IndexError):
-                return self.free.pop()
-            return self.make()
-        except BaseException:
-            self.permits.release()
-            raise
+        """
+        A stream that is the caller's until it gives it back.
 
-    def _check_open(self) -> None:
-        if self.closed:
-            raise DeviceError("the network is closed: load it again")
+        Raises:
+            DeviceError: the network is closed.
+        """
+        with self.changed:
+            if self.closed:
+                raise DeviceError(CLOSED)
+            if self.free and not self.ended:
+                return self.free.pop()
+            if self.made < self.limit and not self.ended:
+                stream = self.make()
+                self.made += 1
+                return stream
+            turn: Turn[T] = Turn()
+            self.turns.append(turn)
+        return self._wait(turn)
+
+    def _wait(self, turn: Turn[T]) -> T:
+        try:
+            turn.gate.acquire()
+        except BaseException:  # Ctrl-C
+            with self.changed:
+                if turn in self.turns:
+                    self.turns.remove(turn)
+                elif turn.stream is not None:
+                    self._pass_on(turn.stream)
+            raise
+        if turn.stream is None:
+            raise DeviceError(CLOSED)
+        return turn.stream
 
     def give(self, stream: T) -> None:
+        with self.changed:
+            self._pass_on(stream)
+
+    def _pass_on(self, stream: T) -> None:
+        if self.turns and not self.ended:
+            turn = self.turns.popleft()
+            turn.stream = stream
+            turn.gate.release()
+            return
         self.free.append(stream)
-        self.permits.release()
+        self.changed.notify_all()
 
     def close(self) -> None:
-        """Refuse new calls and wait for those under way."""
-        if self.closed:
-            return
-        self.closed = True
-        self.drain()
-        for _ in range(self.limit):
-            self.permits.release()  # who waits for a stream learns that it is closed
-        self.free.clear()
+        """Refuse calls from now on, also those in line, and wait for those under way."""
+        with self.changed:
+            self.closed = True
+            for turn in self.turns:
+                turn.gate.release()
+            self.turns.clear()
+            self.changed.wait_for(self._idle)
+            self.free.clear()
+            self.made = 0
 
-    def drain(self, timeout: float | None = None) -> bool:
+    def drain(self, timeout: float) -> bool:
         """
         Wait for calls under way, and let later ones wait without end.
 
         Returns:
             False if a call took longer than `timeout` seconds.
         """
-        return all(
-            self.permits.acquire(timeout=timeout)  # stops at the first that fails
-            for _ in range(self.limit)
-        )
+        with self.changed:
+            self.ended = True
+            return self.changed.wait_for(self._idle, timeout)
+
+    def _idle(self) -> bool:
+        return len(self.free) == self.made

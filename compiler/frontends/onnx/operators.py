@@ -14,6 +14,7 @@ from .operators_quant import QUANT
 from .operators_reduce import REDUCE
 from .operators_resize import RESIZE
 from .operators_rnn import RNN
+from .operators_signal import SIGNAL
 from .operators_window import WINDOW
 
 ROWS: dict[str, dict[str, Row]] = {
@@ -28,6 +29,7 @@ ROWS: dict[str, dict[str, Row]] = {
         **REDUCE,
         **RESIZE,
         **RNN,
+        **SIGNAL,
         **WINDOW,
     },
     "com.microsoft": CONTRIBUTED,

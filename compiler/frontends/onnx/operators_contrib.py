@@ -8,8 +8,11 @@ from typing import Any
 from xdsl.ir import SSAValue
 
 from ....dialects import nn
+from ....dialects.nn.base import NNOp
 from ....dialects.types import is_static, shape_of
 from .node import Node, Row
+from .operators_contrib_quant import CONTRIBUTED_QUANT
+from .operators_window import WINDOW_ATTRIBUTES
 from .rows import scalar_like
 
 
@@ -83,9 +86,61 @@ def rms_normalization(node: Node) -> SSAValue:
     return node.build(nn.RmsNormOp, *operands, axis=axis, epsilon=epsilon)
 
 
+def fused_conv(node: Node) -> SSAValue:
+    """A convolution, a sum with another value and an activation."""
+    operands = [node.input(0), node.input(1), node.optional(2)]
+    properties = {name: node.attribute(name) for name in ("group", *WINDOW_ATTRIBUTES)}
+    node.ignore("kernel_shape")
+    result = node.build(nn.ConvOp, *operands, **properties)
+    other = node.optional(3)
+    if other is not None:
+        result = node.build(nn.AddOp, result, other)
+    return _activated(node, result)
+
+
+def fused_gemm(node: Node) -> SSAValue:
+    operands = [node.input(0), node.input(1), node.optional(2)]
+    names = ("alpha", "beta", "transA", "transB")
+    properties = {name: node.attribute(name) for name in names}
+    return _activated(node, node.build(nn.GemmOp, *operands, **properties))
+
+
+ACTIVATIONS: dict[str, type[NNOp]] = {
+    "HardSigmoid": nn.HardSigmoidOp,
+    "LeakyRelu": nn.LeakyReluOp,
+    "Relu": nn.ReluOp,
+    "Sigmoid": nn.SigmoidOp,
+    "Tanh": nn.TanhOp,
+}
+
+PARAMETERS = {"HardSigmoid": ("alpha", "beta"), "LeakyRelu": ("alpha",)}
+
+
+def _activated(node: Node, value: SSAValue) -> SSAValue:
+    name = _attribute(node, "activation", "")
+    if not name:
+        return value
+    numbers = _attribute(node, "activation_params", [])
+    names = PARAMETERS.get(name, ())
+    if name == "Clip" and len(numbers) == 2:
+        low, high = (scalar_like(node, number, value) for number in numbers)
+        return node.build(nn.ClipOp, value, low, high)
+    if name not in ACTIVATIONS or len(numbers) not in (0, len(names)):
+        node.refuse(f'attribute "activation" = {name!r} is not supported')
+    given = dict(zip(names, map(float, numbers), strict=False))
+    for parameter in names:
+        number = node.attribute(f"activation_{parameter}")
+        if number is not None:
+            given[parameter] = number
+    return node.build(ACTIVATIONS[name], value, **given)
+
+
 CONTRIBUTED: dict[str, Row] = {
+    **CONTRIBUTED_QUANT,
     "BiasGelu": gelu,
     "FastGelu": fast_gelu,
+    "FusedConv": fused_conv,
+    "FusedGemm": fused_gemm,
     "FusedMatMul": fused_matmul,
     "Gelu": gelu,
     "LayerNormalization": layer_normalization,

@@ -6,6 +6,7 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ....dialects import nn
+from ....dialects.types import is_static, shape_of
 from .node import Node, Row
 from .rows import same
 
@@ -34,6 +35,27 @@ def non_zero(node: Node) -> SSAValue:
     return node.literal(np.array(np.nonzero(array)))
 
 
+def reverse_sequence(node: Node) -> SSAValue:
+    """A gather: the first `lengths[b]` steps of every batch entry b are reversed."""
+    x = node.input(0)
+    time: int = node.attribute("time_axis")
+    batch: int = node.attribute("batch_axis")
+    if not is_static(x.type):
+        node.refuse("its input's shape is not known")
+    shape = shape_of(x)
+    along: dict[int, list[int]] = {axis: [1] * len(shape) for axis in (time, batch)}
+    for axis, ones in along.items():
+        ones[axis] = shape[axis]
+    step = node.literal(np.arange(shape[time]).reshape(along[time]))
+    lengths = node.build(nn.ReshapeOp, node.input(1), node.literal(along[batch]))
+    last = node.build(nn.SubOp, lengths, node.literal(1))
+    mirrored = node.build(nn.SubOp, last, step)
+    inside = node.build(nn.LessOp, step, lengths)
+    source = node.build(nn.WhereOp, inside, mirrored, step)
+    everywhere = node.build(nn.ExpandOp, source, node.literal(shape))
+    return node.build(nn.GatherElementsOp, x, everywhere, axis=time)
+
+
 INDEX: dict[str, Row] = {
     "ArgMax": same(nn.ArgMaxOp, "axis", "keepdims", "select_last_index"),
     "ArgMin": same(nn.ArgMinOp, "axis", "keepdims", "select_last_index"),
@@ -46,6 +68,7 @@ INDEX: dict[str, Row] = {
     "OneHot": same(nn.OneHotOp, "axis"),
     "Scatter": same(nn.ScatterElementsOp, "axis"),
     "ScatterElements": same(nn.ScatterElementsOp, "axis", "reduction"),
+    "ReverseSequence": reverse_sequence,
     "ScatterND": same(nn.ScatterNdOp, "reduction"),
     "TopK": top_k,
 }

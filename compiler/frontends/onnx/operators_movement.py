@@ -7,7 +7,7 @@ from xdsl.ir import SSAValue
 
 from ....dialects import nn
 from ....dialects.const import Weight, WeightAttr
-from ....dialects.types import element_of
+from ....dialects.types import element_of, is_static, shape_of
 from .node import Node, Row
 from .rows import axes_operand, same, scalar_like
 from .tensors import dtype_of_onnx
@@ -100,6 +100,22 @@ def eye_like(node: Node) -> SSAValue:
     return node.build(nn.EyeLikeOp, node.input(0), k=node.attribute("k"), dtype=element)
 
 
+def space_to_depth(node: Node) -> SSAValue:
+    """Blocks become channels: before the old ones, or (`CRD`) inside each old one."""
+    if node.attribute("mode") != "CRD":
+        return same(nn.SpaceToDepthOp, "blocksize")(node)  # pyright: ignore
+    x, size = node.input(0), node.attribute("blocksize")
+    if not is_static(x.type) or len(shape_of(x)) != 4:
+        node.refuse("its input's shape is not known")
+    batch, channels, height, width = shape_of(x)
+    height, width = height // size, width // size
+    blocks = node.literal([batch, channels, height, size, width, size])
+    split = node.build(nn.ReshapeOp, x, blocks)
+    moved = node.build(nn.TransposeOp, split, perm=[0, 1, 3, 5, 2, 4])
+    shape = node.literal([batch, channels * size * size, height, width])
+    return node.build(nn.ReshapeOp, moved, shape)
+
+
 MOVEMENT: dict[str, Row] = {
     "Concat": lambda n: n.build(nn.ConcatOp, n.all_inputs(), axis=n.attribute("axis")),
     "ConstantOfShape": constant_of_shape,
@@ -114,7 +130,7 @@ MOVEMENT: dict[str, Row] = {
     "Shape": same(nn.ShapeOp, "start", "end"),
     "Size": same(nn.SizeOp),
     "Slice": slice_,
-    "SpaceToDepth": same(nn.SpaceToDepthOp, "blocksize"),
+    "SpaceToDepth": space_to_depth,
     "Split": split,
     "Squeeze": squeeze,
     "Tile": same(nn.TileOp),

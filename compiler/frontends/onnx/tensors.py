@@ -34,6 +34,9 @@ DTYPES: dict[int, np.dtype[Any]] = {
     TensorProto.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
 }
 
+NIBBLES = {TensorProto.INT4: np.dtype(np.int8), TensorProto.UINT4: np.dtype(np.uint8)}
+"""Types of four bits. They are widened: what reads them takes eight bits as well."""
+
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 """Types whose numbers in `int32_data` are bit patterns."""
 
@@ -69,8 +72,10 @@ class TensorReader:
             Unsupported: strings, an unknown type, sizes that do not fit the data, a
                 file that is missing, too short or outside the model's folder.
         """
-        dtype = dtype_of_onnx(proto.data_type)
         shape = _checked_shape(proto.dims)
+        if proto.data_type in NIBBLES:
+            return self._nibbles(proto, prod(shape)).reshape(shape)
+        dtype = dtype_of_onnx(proto.data_type)
         if proto.HasField("segment"):
             raise Unsupported("tensors in segments are not supported")
         if proto.data_location == TensorProto.EXTERNAL:
@@ -105,6 +110,22 @@ class TensorReader:
         dense = np.zeros(prod(shape), values.dtype)
         dense[indices] = values
         return dense.reshape(shape)
+
+    def _nibbles(self, proto: TensorProto, count: int) -> Array:
+        """Two numbers a byte, the first one in the lower half."""
+        size, dtype = (count + 1) // 2, np.dtype(np.uint8)
+        if proto.data_location == TensorProto.EXTERNAL:
+            packed = self._external(proto, dtype, size)
+        elif proto.HasField("raw_data"):
+            packed = _from_bytes(proto.raw_data, dtype, size)
+        else:
+            packed = np.array(proto.int32_data, np.int32).astype(dtype)
+        if packed.size != size:
+            raise Unsupported(f"the tensor has {packed.size} bytes, it needs {size}")
+        numbers = np.stack([packed & 15, packed >> 4], -1).reshape(-1)[:count]
+        if proto.data_type == TensorProto.UINT4:
+            return numbers
+        return (numbers.astype(np.int8) ^ 8) - np.int8(8)
 
     def _external(self, proto: TensorProto, dtype: np.dtype[Any], count: int) -> Array:
         entries = {entry.key: entry.value for entry in proto.external_data}

@@ -37,3 +37,12 @@ func.func @growth(%x: tensor<64xf32>) -> tensor<64xf32> {
   %y = nn.add(%x, %ones) : (tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
   func.return %y : tensor<64xf32>
 }
+
+// Without a known shape an operation is left to infer-shapes.
+// CHECK-LABEL: @unknown
+// CHECK:       nn.neg
+func.func @unknown() -> tensor<*xf32> {
+  %one = const.constant [1.0] : tensor<1xf32>
+  %y = nn.neg(%one) : (tensor<1xf32>) -> tensor<*xf32>
+  func.return %y : tensor<*xf32>
+}

@@ -95,6 +95,12 @@ def test_every_changed_byte_is_imported_or_refused(tmp_path: Path) -> None:
             import_onnx(path)
 
 
+def test_names_that_are_not_text(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(RELU.SerializeToString().replace(b"Relu", b"R\xfflu"))
+    assert refuse(path) == "the ONNX model is damaged, its names are not text"
+
+
 def opset(version: int, domain: str = "") -> onnx.ModelProto:
     imports = [helper.make_opsetid(domain, version)]
     return model([node("Relu", "x", "y")], {"x": [4]}, ["y"], opset_imports=imports)

@@ -603,7 +603,77 @@ OTHERS = [
     Case("pow-integer", 12, node("Pow", "x e", "y"), PAIR, {"e": ints(2)}),
 ]
 
+SIGNAL = {"x": floats(2, 3, 10, 1)}
+PAIRS = {"x": floats(2, 10, 2)}
+SIGNALS = [
+    Case("dft-real", 17, node("DFT", "x", "y", axis=2), SIGNAL),
+    Case("dft-one-sided", 17, node("DFT", "x", "y", axis=2, onesided=1), SIGNAL),
+    Case(
+        "dft-complex",
+        20,
+        node("DFT", "x - a", "y"),
+        PAIRS,
+        {"a": np.array(1, np.int64)},
+    ),
+    Case(
+        "dft-shorter", 20, node("DFT", "x n", "y"), PAIRS, {"n": np.array(7, np.int64)}
+    ),
+    Case(
+        "dft-longer", 20, node("DFT", "x n", "y"), PAIRS, {"n": np.array(16, np.int64)}
+    ),
+    Case("dft-inverse", 20, node("DFT", "x", "y", inverse=1), PAIRS),
+    Case(
+        "stft",
+        17,
+        node("STFT", "x s w", "y"),
+        {"x": floats(2, 30, 1)},
+        {"s": np.array(4, np.int64), "w": np.hanning(8).astype(np.float32)},
+    ),
+    Case(
+        "stft-two-sided",
+        17,
+        node("STFT", "x s - n", "y", onesided=0),
+        {"x": floats(2, 30, 1)},
+        {"s": np.array(4, np.int64), "n": np.array(8, np.int64)},
+    ),
+    Case(
+        "reverse-sequence",
+        10,
+        node("ReverseSequence", "x n", "y", time_axis=1, batch_axis=0),
+        {"x": floats(3, 4, 2)},
+        {"n": ints(2, 1, 4)},
+    ),
+    Case(
+        "reverse-sequence-time-first",
+        10,
+        node("ReverseSequence", "x n", "y"),
+        {"x": floats(4, 3, 2), "n": ints(2, 1, 4)},
+    ),
+    Case(
+        "dequantize-blocks",
+        21,
+        node("DequantizeLinear", "q s z", "y", axis=1, block_size=2),
+        {},
+        {
+            "q": RNG.integers(-9, 9, (3, 5)).astype(np.int8),
+            "s": np.abs(floats(3, 3)) + 0.1,
+            "z": RNG.integers(-9, 9, (3, 3)).astype(np.int8),
+        },
+    ),
+    Case(
+        "quantize-blocks",
+        21,
+        node("QuantizeLinear", "x s z", "y", axis=0, block_size=2),
+        {"x": 50 * floats(4, 3)},
+        {
+            "s": np.abs(floats(2, 3)) + 0.1,
+            "z": RNG.integers(0, 255, (2, 3)).astype(np.uint8),
+        },
+    ),
+]
+
 CASES = [
+    *SIGNALS,
     *MOVED,
     *REDUCTIONS,
     *SOFTMAX,
@@ -636,7 +706,7 @@ def test_row_agrees_with_onnxruntime(tmp_path: Path, case: Case) -> None:
     run_case(tmp_path, case)
 
 
-NEEDS_SHAPES = ("group-norm-18",)
+NEEDS_SHAPES = ("group-norm-18", "dft", "stft", "reverse-sequence", "quantize-blocks")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,8 @@ def difference(case: Any, path: Path) -> str | None:
     names = [port.name for port in model.inputs]
     for inputs, outputs in case.data_sets:
         arrays = dict(zip(names, map(as_array, inputs), strict=True))
+        if not all(array.size for array in arrays.values()):
+            continue  # tensors without elements are refused when they are compiled
         results = run_reference(model.module, arrays)
         for actual, wanted in zip(results, map(as_array, outputs), strict=True):
             if actual.shape != wanted.shape or actual.dtype != wanted.dtype:

@@ -108,6 +108,25 @@ def test_typed_data_of_another_length(tmp_path: Path) -> None:
     assert "has 3 numbers, its shape [4] needs 4" in refuse(tmp_path, identity(tensor))
 
 
+@pytest.mark.parametrize("kind", [TensorProto.INT4, TensorProto.UINT4])
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("count", [3, 4])
+def test_four_bits(tmp_path: Path, kind: int, raw: bool, count: int) -> None:
+    numbers = np.array([7, -8, -1, 3] if kind == TensorProto.INT4 else [7, 15, 0, 3])[
+        :count
+    ]
+    packed = [(numbers[0] & 15) | (numbers[1] & 15) << 4, numbers[2] & 15]
+    packed[1] |= (numbers[3] & 15) << 4 if count == 4 else 0
+    tensor = TensorProto(data_type=kind, dims=[count])
+    if raw:
+        tensor.raw_data = bytes(int(p) for p in packed)
+    else:
+        tensor.int32_data.extend(int(p) for p in packed)
+    result = value(tmp_path, identity(tensor))
+    assert result.dtype == (np.int8 if kind == TensorProto.INT4 else np.uint8)
+    np.testing.assert_array_equal(result, numbers)
+
+
 def test_two_initializers_of_one_name(tmp_path: Path) -> None:
     proto = identity(numpy_helper.from_array(np.ones(4, np.float32)))
     proto.graph.initializer.append(proto.graph.initializer[0])
