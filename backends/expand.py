@@ -52,6 +52,8 @@ class Tile:
     wide: dict[tuple[Index, int], str] = field(
         default_factory=dict[tuple[Index, int], str]
     )
+    last_use: bool = False
+    """Whether a loop that carries it on is all that still reads it."""
 
     @property
     def indices(self) -> Iterator[Index]:
@@ -111,14 +113,15 @@ class Expander(ABC):
         self.count = 0
         self.lines: Lines = []
         self.out = self.lines
-        self.flat: dict[Operation, list[Linear]] = {}
+        self.hint: str | None = None
+        self.last_use = False
 
     # text
 
     def fresh(self, hint: str | None) -> str:
-        """A new name."""
+        """A new name; without a hint, after the tile that is being written."""
         self.count += 1
-        return f"{hint or 'v'}_{self.count}"
+        return f"{hint or self.hint or 'v'}_{self.count}"
 
     def line(self, text: str) -> None:
         self.out.append(text)
@@ -248,7 +251,14 @@ class Expander(ABC):
     def define(self, op: Operation, make: Callable[[Index], str]) -> None:
         """Bind the result; written now if another block uses it."""
         result = op.results[0]
-        tile = self.values[result] = Tile(tile_type(result), make)
+
+        def named(index: Index) -> str:
+            outer, self.hint = self.hint, result.name_hint
+            register = make(index)
+            self.hint = outer
+            return register
+
+        tile = self.values[result] = Tile(tile_type(result), named)
         if any(use.operation.parent is not op.parent for use in result.uses):
             tile.force()
 
@@ -315,10 +325,11 @@ class Expander(ABC):
             return after
 
         start = [self.values[v].force() for v in op.init]
-        hinted: list[Tile] = []
-        for tile, argument in zip(start, op.carried, strict=True):
-            hinted.append(Tile(tile_type(argument), None, dict(tile.cells)))
-        after = self.counted(self.names[counter], extent, mapping, hinted, body)
+        carried = [
+            Tile(tile.type, None, dict(tile.cells), last_use=is_last_use(value))
+            for tile, value in zip(start, op.init, strict=True)
+        ]
+        after = self.counted(self.names[counter], extent, mapping, carried, body)
         self.values.update(zip(op.results, after, strict=True))
 
     # places
@@ -585,7 +596,9 @@ class Expander(ABC):
         for point in product(*map(range, sizes)):
             at = tuple(0 if n == 1 else i for i, n in zip(point, acc.type.dims, strict=True))
             a, b = self.cell(lhs, point, width), self.cell(rhs, point, width)
+            self.hint, self.last_use = op.result.name_hint, is_last_use(op.acc)
             cells[at] = self.fma(a, b, cells[at], element, width)
+            self.hint, self.last_use = None, False
         self.values[op.result] = Tile(acc.type, None, cells)
 
     @emit.register
@@ -600,9 +613,11 @@ class Expander(ABC):
             ]
             parts = [self.cell(value, p, type_.width) for p in product(*ranges)]
             total = self._tree(kind, parts, type_)
+            self.hint, self.last_use = op.result.name_hint, is_last_use(op.acc)
             cells[index] = self.combine(
                 kind, acc[index], total, type_.element, type_.width
             )
+            self.hint, self.last_use = None, False
         self.values[op.result] = Tile(type_, None, cells)
 
     def _tree(self, kind: str, parts: list[str], type_: TileType) -> str:
@@ -653,6 +668,12 @@ class Expander(ABC):
                 values = [names[v] for v in inner.operands]
                 names[inner.results[0]] = self.scalar(inner, values, width)
         raise AssertionError("an apply ends with a yield")
+
+
+def is_last_use(value: SSAValue) -> bool:
+    """Whether `value`, which a loop changes or made, has no reader but one."""
+    made = isinstance(value.owner, Block | LoopOp | ContractOp | FoldOp)
+    return made and value.has_one_use()
 
 
 def _extent(counter: SSAValue) -> int:

@@ -230,6 +230,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = [name for name in wanted if ENGINES[name].installed()]
     for name in set(wanted) - set(names):
         print(f"{name} is not installed and left out", file=sys.stderr)
+    for model in options.models:
+        networks.find(model)  # a wrong name is known before anything is measured
     machine = describe_machine(options.threads)
     records = [compare(model, options, names) for model in options.models]
     text = report(records, machine, options, names)

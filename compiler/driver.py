@@ -47,7 +47,7 @@ NETWORK = (
 LOWERING = (
     "network,decompose,infer-shapes,fold-constants,remove-identity,cse,dce,"
     "copy-outputs,assign-layouts{{target={target}}},fuse-epilogues,legal,"
-    "lower-kernels,"
+    "lower-kernels,expand-math{{target={target}}},legalize-scalars,"
     "schedule-nests{{target={target}}},kernels,"
     "plan-memory,apply-schedule,plan"
 )

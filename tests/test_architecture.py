@@ -40,7 +40,15 @@ COMMAND_LINE = ("compiler/cli", "compiler/commands", "compiler/__main__")
 """The command line is a user of the public face: it may import what `api` may."""
 
 LONGEST = 400
-LONGER: dict[str, int] = {}
+LONGER: dict[str, int] = {
+    "backends/cpu/printer.py": 800,
+    "backends/expand.py": 700,
+    "backends/ocl/printer.py": 500,
+    "backends/ocl/spelling.py": 450,
+    "compiler/schedule/apply.py": 800,
+    "dialects/kernel/nest.py": 500,
+    "dialects/kernel/tiles.py": 600,
+}
 """Files that may be longer, with the number of lines they may have."""
 
 MACHINE_PATH = re.compile(r"(?<![\w.~/])/(?:work|root|home|tmp)(?:/|\b)")

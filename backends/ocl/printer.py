@@ -58,6 +58,7 @@ class OpenCLPrinter(Expander):
         self.index = "int"
         self.pointers: dict[str, str] = {}
         self.uniform: dict[str, str] = {}
+        self.variables: set[str] = set()
         self.points = 1
         self.rest, self.rest_size = "item", 1
 
@@ -89,7 +90,7 @@ class OpenCLPrinter(Expander):
     # text
 
     def fresh(self, hint: str | None) -> str:
-        return super().fresh(re.sub(r"\W", "_", hint or "v"))
+        return super().fresh(re.sub(r"\W", "_", hint or self.hint or "v"))
 
     def value(self, type_: str, text: str, hint: str | None = None) -> str:
         """A new constant of the kernel's text."""
@@ -141,11 +142,14 @@ class OpenCLPrinter(Expander):
 
     def _variables(self, start: Tile) -> Tile:
         """Variables that a loop changes, with the values it starts from."""
+        if start.last_use and self.variables.issuperset(start.cells.values()):
+            return Tile(start.type, None, dict(start.cells))
         type_ = register_name(start.type.element, start.type.width)
         names: dict[tuple[int, ...], str] = {}
         for index in start.indices:
             names[index] = self.fresh("acc")
             self.line(f"{type_} {names[index]} = {start[index]};")
+        self.variables.update(names.values())
         return Tile(start.type, None, names)
 
     def _assign(self, moves: dict[str, str], types: dict[str, str]) -> None:
@@ -389,13 +393,11 @@ class OpenCLPrinter(Expander):
         return literal(value, width)
 
     def positions(self, base: str | None, constant: int, stride: int, width: int) -> str:
-        if width == 1:
-            return f"{constant}L" if base is None else self.value(
-                "long", f"{base} + {constant}" if constant else base
-            )
         if stride == 0:
-            first = f"{constant}L" if base is None else f"{base} + {constant}"
-            return f"(long{width})({first})"
+            first = f"{constant}L" if base is None else _sum([(base, 1)], constant)
+            if width > 1:
+                return f"(long{width})({first})"
+            return first if base is None else self.value("long", first)
         lanes = ", ".join(str(constant + stride * lane) for lane in range(width))
         text = f"(long{width})({lanes})"
         return text if base is None else self.value(f"long{width}", f"(long){base} + {text}")
@@ -414,7 +416,14 @@ class OpenCLPrinter(Expander):
     def fma(self, a: str, b: str, c: str, element: Attribute, width: int) -> str:
         floating = isinstance(element, FLOATS)
         text = f"fma({a}, {b}, {c})" if floating else f"{a} * {b} + {c}"
-        return self.value(register_name(element, width), text)
+        return self._next(c, register_name(element, width), text)
+
+    def _next(self, old: str, type_: str, text: str) -> str:
+        """The next value of a variable, in its place when nobody reads the old one."""
+        if not (self.last_use and old in self.variables):
+            return self.value(type_, text)
+        self.line(f"{old} = {text};")
+        return old
 
     def combine(self, kind: str, a: str, b: str, element: Attribute, width: int) -> str:
         if element == BOOL:
@@ -423,7 +432,7 @@ class OpenCLPrinter(Expander):
             text = f"{a} {REDUCE[kind]} {b}"
         else:
             text = f"({a} {'>' if kind == 'max' else '<'} {b}) ? {a} : {b}"
-        return self.value(register_name(element, width), text)
+        return self._next(a, register_name(element, width), text)
 
     def halves(self, value: str, element: Attribute, width: int) -> tuple[str, str]:
         parts = [f"{_atom(value)}.{part}" for part in ("lo", "hi")]

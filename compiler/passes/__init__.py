@@ -10,10 +10,12 @@ from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
 from .decompose import DecomposePass
 from .fix_shapes import FixShapesPass
+from .expand_math import ExpandMathPass
 from .fold_batch_norm import FoldBatchNormPass
 from .fold_constants import FoldConstantsPass
 from .fuse_epilogues import FuseEpiloguesPass
 from .infer_shapes import InferShapesPass
+from .legalize_scalars import LegalizeScalarsPass
 from .lower_kernels import LowerKernelsPass
 from .plan_memory import PlanMemoryPass
 from .remove_identity import RemoveIdentityPass
@@ -32,6 +34,8 @@ PASSES: tuple[type[ModulePass], ...] = (
     AssignLayoutsPass,
     FuseEpiloguesPass,
     LowerKernelsPass,
+    ExpandMathPass,
+    LegalizeScalarsPass,
     ScheduleNestsPass,
     PlanMemoryPass,
 )

@@ -57,8 +57,9 @@ def _unsigned(function: Callable[[Array, Array], Array]) -> Callable[[Array, Arr
 
 def _truncating_div(a: Array, b: Array) -> Array:
     safe = np.where(b == 0, 1, b)
-    quotient = np.abs(a) // np.abs(safe)
-    return np.where((a < 0) != (safe < 0), -quotient, quotient).astype(a.dtype)
+    quotient = a // safe
+    quotient = quotient + ((quotient * safe != a) & ((a < 0) != (safe < 0)))
+    return np.where(b == 0, 0, quotient).astype(a.dtype)
 
 
 BINARY: dict[type[Operation], Callable[[Array, Array], Array]] = {

@@ -30,7 +30,9 @@ def reparsed(array: Array) -> Array:
     return op.array
 
 
-@given(st.sampled_from(PLAIN).flatmap(lambda d: arrays.arrays(d, arrays.array_shapes())))
+@given(
+    st.sampled_from(PLAIN).flatmap(lambda d: arrays.arrays(d, arrays.array_shapes()))
+)
 def test_text_keeps_every_bit(array: Array) -> None:
     again = reparsed(array)
 

@@ -63,7 +63,7 @@ def import_onnx(
         raise ImportFailure(f"{file.path}: {error}") from error
     if importer.problems:
         raise _failure(file, importer)
-    _finish(module, block, outputs)
+    _finish(block, outputs)
     return Model(module, file.path, file.sha256)
 
 
@@ -127,7 +127,7 @@ def _module(block: Block, inputs: Sequence[str], outputs: Sequence[str]) -> Modu
     return ModuleOp([function])
 
 
-def _finish(module: ModuleOp, block: Block, outputs: Sequence[SSAValue]) -> None:
+def _finish(block: Block, outputs: Sequence[SSAValue]) -> None:
     block.add_op(ReturnOp(*outputs))
     for op in list(block.ops):
         if isinstance(op, ConstantOp) and op.output.first_use is None:
@@ -136,7 +136,6 @@ def _finish(module: ModuleOp, block: Block, outputs: Sequence[SSAValue]) -> None
     function = block.parent_op()
     assert isinstance(function, FuncOp)
     function.update_function_type()
-    module.verify()
 
 
 def _failure(file: ModelFile, importer: GraphImporter) -> UnsupportedModel:

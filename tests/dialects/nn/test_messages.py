@@ -32,7 +32,9 @@ def messages() -> Iterator[tuple[str, list[str]]]:
 def parts(text: ast.expr) -> list[str]:
     values = text.values if isinstance(text, ast.JoinedStr) else [text]
     return [
-        v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)
+        v.value
+        for v in values
+        if isinstance(v, ast.Constant) and isinstance(v.value, str)
     ]
 
 

@@ -16,7 +16,9 @@ from ovc.runtime.errors import ImportFailure
 
 UNSUPPORTED = frozenset(
     [
+        "BatchNormalization",
         "BitCast",
+        "BitShift",
         "Col2Im",
         "Compress",
         "CumProd",
@@ -35,7 +37,6 @@ UNSUPPORTED = frozenset(
         "OptionalGetElement",
         "OptionalHasElement",
         "RandomUniformLike",
-        "ReverseSequence",
         "RoiAlign",
         "STFT",
         "Scan",

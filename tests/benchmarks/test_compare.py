@@ -1,0 +1,48 @@
+"""The harness runs from end to end; the numbers themselves are nobody's test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def compare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.compare", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_comparison(tmp_path: Path) -> None:
+    numbers, page = tmp_path / "numbers.json", tmp_path / "page.md"
+
+    done = compare(
+        *("examples/digits.onnx", "--threads", "1", "--seconds", "0.05"),
+        *("--engines", "ovc", "onnxruntime"),
+        *("--json", str(numbers), "--markdown", str(page)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(numbers.read_text())
+    assert facts["machine"]["peak_flops"]["1"] > 0
+    (network,) = facts["networks"]
+    for engine in ("ovc", "onnxruntime"):
+        assert network["threads_1"][engine]["median_ms"] > 0
+        assert network["load"][engine]["memory_bytes"] >= 0
+    assert network["threads_1"]["ovc"]["difference"] < 1e-4
+    assert "| digits " in page.read_text()
+    assert "geometric mean" in done.stdout
+
+
+def test_an_unknown_network() -> None:
+    done = compare("nosuch", "--threads", "1")
+
+    assert done.returncode == 1
+    assert "nosuch: no such file, and no network of that name" in done.stderr
