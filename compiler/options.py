@@ -11,6 +11,36 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Declined:
+    """A rewrite that could have happened and did not."""
+
+    pass_name: str
+    layers: tuple[str, ...]
+    """Source layers of the operation; empty when unknown."""
+    operation: str
+    """What was left as it is, such as `nn.mul`."""
+    rewrite: str
+    """What could have happened; may be empty."""
+    reason: str
+    """The first condition that failed, in words."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A rewrite that happened."""
+
+    pass_name: str
+    layers: tuple[str, ...]
+    """Source layers of everything that took part."""
+    operations: tuple[str, ...]
+    """Names of the operations that were replaced."""
+    result: str
+    """The name of the operation that stands for them now."""
+    note: str = ""
+    """What else is worth knowing, such as costs before and after."""
+
+
+@dataclass(frozen=True)
 class PassReport:
     """What one pass did: operation counts are of the whole module."""
 
@@ -20,6 +50,10 @@ class PassReport:
     operations_after: int
     matches: int | None = None
     """How often the pass rewrote; None when it does not count."""
+    declined: tuple[Declined, ...] = ()
+    """Rewrites that could have happened and did not, with their reasons."""
+    applied: tuple[Applied, ...] = ()
+    """Rewrites that happened, as far as the pass says so."""
 
 
 class Observer:

@@ -24,6 +24,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 
 from ..runtime.errors import CompileError
 from .options import Observer, PassReport
+from .passes.reasons import recording
 from .passes.rewrite import FunctionPass
 from .stages import STAGES, Stage, verify
 
@@ -87,13 +88,22 @@ def apply_pass(
 ) -> PassReport:
     """Apply one pass to `module`, which has `before` operations, and measure it."""
     start = time.perf_counter()
-    if isinstance(step, FunctionPass):
-        matches = step.count(module)
-    else:
-        matches = None
-        step.apply(context, module)
+    matches = None
+    with recording() as journal:
+        if isinstance(step, FunctionPass):
+            matches = step.count(module)
+        else:
+            step.apply(context, module)
     seconds = time.perf_counter() - start
-    return PassReport(step.name, seconds, before, count_operations(module), matches)
+    return PassReport(
+        step.name,
+        seconds,
+        before,
+        count_operations(module),
+        matches,
+        journal.declined,
+        journal.applied,
+    )
 
 
 def count_operations(module: ModuleOp) -> int:

@@ -261,8 +261,7 @@ class OpenCLPrinter(Expander):
     def _from_memory(self, text: str, type_: TileType, hint: str | None) -> str:
         element, width = type_.element, type_.width
         if element == BOOL:
-            text = f"{text} != 0"
-            text = f"convert_int{width}({text})" if width > 1 else text
+            text = f"{text} != 0" if width == 1 else f"convert_int{width}({text} != (uchar{width})(0))"
         return self.value(register_name(element, width), text, hint)
 
     def _to_memory(self, value: str, element: Attribute, width: int) -> str:

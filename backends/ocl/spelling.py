@@ -324,8 +324,9 @@ class Speller:
         """Between integers, and from signed ones to floating point."""
         target = op.results[0].type
         if target == BOOL:
-            test = f"({operand} & 1) != 0"
-            return _tested(test, op.operands[0].type, width)
+            source = op.operands[0].type
+            name = register_name(source, width)
+            return _tested(f"({operand} & ({name})(1)) != ({name})(0)", source, width)
         return f"convert_{register_name(target, width)}({operand})"
 
     def convert_unsigned(self, op: Operation, operand: str, width: int) -> str:

@@ -78,7 +78,11 @@ def rows_of(array: Array) -> Array | None:
     extents = [d for d in array.shape if d > 1]
     if len(extents) == 1 and 2 <= extents[0] <= CLASSES:
         return array.reshape(1, -1)
-    if array.ndim == 2 and array.shape[0] <= MOST_ROWS and array.shape[1] <= CLASSES:
+    if (
+        array.ndim == 2
+        and 0 < array.shape[0] <= MOST_ROWS
+        and (2 <= array.shape[1] <= CLASSES)
+    ):
         return array
     return None
 

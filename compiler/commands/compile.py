@@ -42,6 +42,12 @@ def compile_command(
     stats: Annotated[
         bool, typer.Option(help="Show time and effect of passes.")
     ] = False,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PASS", help="Show what a pass did, and what not and why."
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -62,7 +68,8 @@ def compile_command(
     from ...runtime.artifact import write_artifact
     from ..driver import compile_file
 
-    check_steps(print_ir_after or [], target, pipeline)
+    steps = [*(print_ir_after or []), *(explain or [])]
+    check_steps(steps, target, pipeline)
     start = time.perf_counter()
     with watching(quiet, print_ir_after or []) as observer:
         options = CompileOptions(
@@ -99,6 +106,8 @@ def compile_command(
         return
     if stats:
         show(observer.table())
+    if explain:
+        show(*observer.explanations(explain))
     if not quiet:
         note(
             f"{place}: {target}, {human_bytes(facts['bytes'])}, "
@@ -138,9 +147,7 @@ def check_steps(names: list[str], target: str, network: str | None) -> None:
     known = list(dict.fromkeys(step.name for step in steps))
     for name in names:
         if name not in known:
-            raise typer.BadParameter(
-                f"'{name}' is none of {', '.join(known)}", param_hint="--print-ir-after"
-            )
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(known)}")
 
 
 def check_writable(path: Path) -> None:

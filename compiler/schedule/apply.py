@@ -157,6 +157,11 @@ class Lowering:
             possible.append((kind, dim, step))
         return possible
 
+    def size(self, dim: SSAValue) -> int:
+        """How many points a dimension of the nest has."""
+        assert isinstance(dim, BlockArgument)
+        return self.nest.extents[dim.index]
+
     def _find_dims(self) -> dict[SSAValue, frozenset[SSAValue]]:
         """The dimensions each value of the body depends on."""
         dims: dict[SSAValue, frozenset[SSAValue]] = {
@@ -405,7 +410,7 @@ class Lowering:
             and isinstance(factors, arith.MulfOp)
             and root.value.has_one_use()
             and partly is None
-            and self.dims[root.value] >= set(root.dims)
+            and self.dims[root.value] >= {d for d in root.dims if self.size(d) > 1}
         )
         if fused:
             assert isinstance(factors, arith.MulfOp)

@@ -21,6 +21,9 @@ from .collapse import collapse
 GATHER = 1.5
 """Cost of one element that is loaded or stored by itself, against a full register's 1."""
 
+FOLD = 4
+"""Cost of adding up the lanes of a register, per output."""
+
 LATENCY = 8
 """Multiply-adds that must be in flight to keep the units busy."""
 
@@ -78,7 +81,9 @@ class Generator:
         total += work * points / (lanes * filled)
         if dim in self.info.reduced:
             kept = prod(s for d, s in self.sizes.items() if d not in self.info.reduced)
-            total += 3 * kept * len(self.info.reduces)
+            total += FOLD * kept * len(self.info.reduces)
+            if self.info.contraction is not None:
+                total += points / (lanes * filled)  # no operand is broadcast
         return total
 
     # writing
