@@ -45,7 +45,7 @@ NETWORK = (
 """The generic passes; `--pipeline` replaces them."""
 
 LOWERING = (
-    "network,decompose,infer-shapes,fold-constants,remove-identity,cse,dce,"
+    "network,require-shapes,decompose,infer-shapes,fold-constants,remove-identity,cse,dce,"
     "copy-outputs,assign-layouts{{target={target}}},fuse-epilogues,legal,"
     "lower-kernels,expand-math{{target={target}}},legalize-scalars,"
     "schedule-nests{{target={target}}},kernels,"

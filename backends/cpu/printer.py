@@ -667,8 +667,14 @@ class LLVMPrinter(Expander):
         if kind in INTRINSICS:
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])
+        if kind in CASTS and isinstance(result, BFloat16Type):
+            return self._to_bfloat(CASTS[kind], operands[0], op.operands[0].type, width)
         if kind in CASTS:
             target = spelled(element_name(result), width)
+            if isinstance(result, Float16Type) and type_.strip("<>").endswith("double"):
+                single = spelled("float", width)
+                operands = [self.value(f"fptrunc {type_} {operands[0]} to {single}")]
+                type_ = single
             return self.value(f"{CASTS[kind]} {type_} {operands[0]} to {target}")
         match op:
             case arith.NegfOp():
@@ -699,6 +705,33 @@ class LLVMPrinter(Expander):
                 return self._library(LIBRARY[kind], operands[0], result, width)
             case _:
                 raise NotImplementedError(f"no LLVM spelling of {op.name}")
+
+    def _to_bfloat(self, cast: str, value: str, source: Attribute, width: int) -> str:
+        """Rounded to even in integers: few processors do it, and LLVM calls a library."""
+        single, whole = spelled("float", width), spelled("i32", width)
+        if not isinstance(source, Float32Type):
+            cast = "fpext" if isinstance(source, Float16Type) else cast
+            type_ = spelled(element_name(source), width)
+            value = self.value(f"{cast} {type_} {value} to {single}")
+
+        def number(bits: int) -> str:
+            return self.constant(IntegerAttr(bits, IntegerType(32)), width)
+
+        bits = self.value(f"bitcast {single} {value} to {whole}")
+        high = self.value(f"lshr {whole} {bits}, {number(16)}")
+        odd = self.value(f"and {whole} {high}, {number(1)}")
+        half = self.value(f"add {whole} {odd}, {number(0x7FFF)}")
+        sum_ = self.value(f"add {whole} {bits}, {half}")
+        rounded = self.value(f"lshr {whole} {sum_}, {number(16)}")
+        quiet = self.value(f"or {whole} {high}, {number(0x40)}")
+        test = self.value(f"fcmp uno {single} {value}, {value}")
+        condition = spelled("i1", width)
+        chosen = self.value(
+            f"select {condition} {test}, {whole} {quiet}, {whole} {rounded}"
+        )
+        short = spelled("i16", width)
+        narrow = self.value(f"trunc {whole} {chosen} to {short}")
+        return self.value(f"bitcast {short} {narrow} to {spelled('bfloat', width)}")
 
     def _library(self, name: str, operand: str, element: Attribute, width: int) -> str:
         """A call of the C library for each lane."""

@@ -316,9 +316,23 @@ class Speller:
             return self.helper(name, width, operand)
         if wide:
             operand = f"convert_float{many(width)}({operand})"
-        if isinstance(target, BFloat16Type):
-            return self.helper("float_to_bfloat", width, operand)
-        return operand
+        return self.narrowed(operand, target, width)
+
+    def narrowed(self, value: str, target: Attribute, width: int) -> str:
+        """A `float` register as a register of `target`."""
+        match target:
+            case Float16Type():
+                return self.helper("float_to_half", width, value)
+            case BFloat16Type():
+                return self.helper("float_to_bfloat", width, value)
+            case _:
+                return value
+
+    def number(self, value: str, target: Attribute, width: int) -> str:
+        """An integer register as numbers of `target`."""
+        if not isinstance(target, NARROW_FLOATS):
+            return f"convert_{register_name(target, width)}({value})"
+        return self.narrowed(f"convert_float{many(width)}({value})", target, width)
 
     def convert(self, op: Operation, operand: str, width: int) -> str:
         """Between integers, and from signed ones to floating point."""
@@ -327,7 +341,7 @@ class Speller:
             source = op.operands[0].type
             name = register_name(source, width)
             return _tested(f"({operand} & ({name})(1)) != ({name})(0)", source, width)
-        return f"convert_{register_name(target, width)}({operand})"
+        return self.number(operand, target, width)
 
     def convert_unsigned(self, op: Operation, operand: str, width: int) -> str:
         source, target = op.operands[0].type, op.results[0].type
@@ -335,7 +349,7 @@ class Speller:
             operand = f"{operand} & 1"
         else:
             operand = unsigned(source, width, operand)
-        return f"convert_{register_name(target, width)}({operand})"
+        return self.number(operand, target, width)
 
     def round_to_zero(self, op: Operation, operand: str, width: int) -> str:
         return f"convert_{register_name(op.results[0].type, width)}_sat_rtz({operand})"

@@ -42,12 +42,6 @@ def compile_command(
     stats: Annotated[
         bool, typer.Option(help="Show time and effect of passes.")
     ] = False,
-    explain: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PASS", help="Show what a pass did, and what not and why."
-        ),
-    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -68,8 +62,7 @@ def compile_command(
     from ...runtime.artifact import write_artifact
     from ..driver import compile_file
 
-    steps = [*(print_ir_after or []), *(explain or [])]
-    check_steps(steps, target, pipeline)
+    check_steps(print_ir_after or [], target, pipeline)
     start = time.perf_counter()
     with watching(quiet, print_ir_after or []) as observer:
         options = CompileOptions(
@@ -106,8 +99,6 @@ def compile_command(
         return
     if stats:
         show(observer.table())
-    if explain:
-        show(*observer.explanations(explain))
     if not quiet:
         note(
             f"{place}: {target}, {human_bytes(facts['bytes'])}, "
@@ -147,7 +138,9 @@ def check_steps(names: list[str], target: str, network: str | None) -> None:
     known = list(dict.fromkeys(step.name for step in steps))
     for name in names:
         if name not in known:
-            raise typer.BadParameter(f"'{name}' is none of {', '.join(known)}")
+            raise typer.BadParameter(
+                f"'{name}' is none of {', '.join(known)}", param_hint="--print-ir-after"
+            )
 
 
 def check_writable(path: Path) -> None:

@@ -134,23 +134,6 @@ class Collecting(Observer):
             result.add_row(report.name, f"{report.seconds * 1e3:.1f}", change, rewrites)
         return result
 
-    def explanations(self, names: Sequence[str]) -> list[Table]:
-        """What the passes with these names rewrote, and what they left and why."""
-        tables: list[Table] = []
-        for report in self.reports:
-            if report.name not in names:
-                continue
-            result = table(report.name, "layers", "operation", "became", "left because")
-            for done in report.applied:
-                operations = " + ".join(done.operations)
-                became = f"{done.result} {done.note}".strip()
-                result.add_row(", ".join(done.layers), operations, became, "")
-            for left in report.declined:
-                why = f"{left.rewrite}: {left.reason}" if left.rewrite else left.reason
-                result.add_row(", ".join(left.layers), left.operation, "", why)
-            tables.append(result)
-        return tables
-
 
 class Showing(Collecting):
     """Moves a progress bar along."""

@@ -19,6 +19,7 @@ from .legalize_scalars import LegalizeScalarsPass
 from .lower_kernels import LowerKernelsPass
 from .plan_memory import PlanMemoryPass
 from .remove_identity import RemoveIdentityPass
+from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
 
 PASSES: tuple[type[ModulePass], ...] = (
@@ -29,6 +30,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     CommonSubexpressionPass,
     RemoveIdentityPass,
     FoldBatchNormPass,
+    RequireShapesPass,
     CopyOutputsPass,
     DecomposePass,
     AssignLayoutsPass,

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xdsl.ir import Block
+from xdsl.ir import Block, Operation, SSAValue
 
-from ...dialects.nn.base import NNOp
+from ...dialects.nn.base import NNOp, UnknownValue
+from .require_shapes import value_error
 from .rewrite import FunctionPass, replace
 
 
@@ -29,7 +30,7 @@ class DecomposePass(FunctionPass):
             op = pending.pop()
             if not isinstance(op, NNOp):
                 continue
-            parts = op.decompose_results()
+            parts = _parts(op)
             if parts is None:
                 continue
             new, values = parts
@@ -39,3 +40,10 @@ class DecomposePass(FunctionPass):
             pending += new
             count += 1
         return count
+
+
+def _parts(op: NNOp) -> tuple[list[Operation], list[SSAValue]] | None:
+    try:
+        return op.decompose_results()
+    except UnknownValue as error:
+        raise value_error(op, str(error)) from error

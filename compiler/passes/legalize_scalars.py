@@ -6,9 +6,11 @@ Scalar operations that processors do in one instruction, or would stop at.
     a / b           ==>  0 where b is 0; -a where b is -1        signed
     a % b           ==>  0 where b is 0 or -1
     a / b, a % b    ==>  0 where b is 0                          unsigned
+    truncf(f64)     ==>  truncf(odd(f32))                        to f16 and bf16
 
 The first two become one instruction each; of zeros of different sign they give `x`.
-Divisors that are other constants stay: they cannot stop a processor.
+Divisors that are other constants stay: they cannot stop a processor. `odd` rounds toward
+zero and sets the last bit of what is not exact; then the second rounding is right.
 """
 
 from __future__ import annotations
@@ -17,15 +19,17 @@ from dataclasses import dataclass
 from math import isnan
 
 from xdsl.dialects import arith
+from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float64Type
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.kernel.scalar import Scalar
-from .formula import Formula, NestPass, constant_of, scalar
+from ...dialects.types import dtype_of
+from .formula import F32, F64, Formula, NestPass, constant_of, scalar
 
 
 @dataclass(frozen=True)
 class LegalizeScalarsPass(NestPass):
-    """Bound scalars with one instruction; make integer division total."""
+    """Bound scalars with one instruction; make division total; narrow in steps."""
 
     name = "legalize-scalars"
 
@@ -42,8 +46,20 @@ def legal(f: Formula, op: Operation) -> Scalar | None:
             return _signed(f, op)
         case arith.DivUIOp() | arith.RemUIOp() if _may_stop(op.rhs, (0,)):
             return _unsigned(f, op)
+        case arith.TruncFOp(input=wide) if isinstance(wide.type, Float64Type):
+            narrow = op.results[0].type
+            is_narrow = isinstance(narrow, BFloat16Type | Float16Type)
+            return _rounded_to_odd(f, wide).cast(dtype_of(narrow)) if is_narrow else None
         case _:
             return None
+
+
+def _rounded_to_odd(f: Formula, value: SSAValue) -> Scalar:
+    wide = scalar(f, value)
+    near = wide.cast(F32)
+    back, bits = near.cast(F64), f.bits(near)
+    toward_zero = f.where(back.abs() > wide.abs(), bits - 1, bits)
+    return f.bits(f.where(back.ne(wide), toward_zero | 1, bits))
 
 
 def _bounded(f: Formula, op: arith.MaximumfOp | arith.MinimumfOp) -> Scalar | None:

@@ -77,6 +77,8 @@ class Lowering:
         returned = self.old.last_op
         assert isinstance(returned, ReturnOp)
         self._assign_outputs(list(returned.operands))
+        for argument in self.old.args:
+            self.buffer(argument)  # inputs that nobody reads are ports as well
         for op in self.old.ops:
             if isinstance(op, FusedOp):
                 self._launch(op, op.members, op.operands, op.results)

@@ -85,8 +85,8 @@ class Scope:
     """
     A block and the tiles known in it and around it.
 
-    Around a reduction that is computed on the spot, tiles over its dimensions (`hidden`)
-    are of one point and not of all.
+    Around a reduction that is computed on the spot, tiles over dimensions that loops have
+    opened (`hidden`) are of one point, and not of all that it reduces.
     """
 
     block: Block
@@ -361,8 +361,9 @@ class Lowering:
         """The tile of a reduction, over all of its dimensions."""
         outer = self.scope
         if root in self.late:
-            self.scope = Scope(outer.block, outer, frozenset(root.dims))
             sizes = dict(zip(self.nest.dims, self.nest.extents, strict=True))
+            opened = {d for d in root.dims if piece.extent[d] != sizes[d]}  # pyright: ignore
+            self.scope = Scope(outer.block, outer, frozenset(opened))
             origin = piece.origin | {dim: Linear() for dim in root.dims}
             extent = piece.extent | {dim: sizes[dim] for dim in root.dims}  # pyright: ignore
             piece = Piece(origin, extent)

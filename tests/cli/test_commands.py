@@ -60,14 +60,6 @@ class TestCompile:
 
         assert "dce" in done.out
 
-    def test_explanations(self, command, model: Path, tmp_path: Path) -> None:
-        place = tmp_path / "x.ovc"
-
-        done = command("compile", model, "-o", place, "--explain", "fold-batch-norm")
-
-        assert done.code == 0
-        assert "left because" in done.out
-
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
@@ -76,7 +68,6 @@ class TestCompile:
             (("--input-shape", "x:1", "--input-shape", "x:2"), "given twice"),
             (("--json", "--print-ir-after", "plan"), "exclude each other"),
             (("--print-ir-after", "nosuch"), "'nosuch' is none of infer-shapes"),
-            (("--explain", "nosuch"), "'nosuch' is none of infer-shapes"),
             (("--nosuch",), "No such option"),
         ],
     )

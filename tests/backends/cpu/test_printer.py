@@ -1,0 +1,28 @@
+"""LLVM code of kernels computes what their nests say."""
+
+from __future__ import annotations
+
+import pytest
+from executors import llvm_text, lowered, run_llvm
+from hypothesis import given, settings
+from kernels import Kernel, scheduled_kernels
+from scalar_table import SCHEDULES, TYPES, cases
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", TYPES)
+def test_scalar_operations(name: str, schedule: str) -> None:
+    wrong: dict[str, str] = {}
+    for case, kernel in cases(name).items():
+        kernel.scheduled(schedule)
+        try:
+            kernel.check(run_llvm(kernel))
+        except AssertionError as error:
+            wrong[case] = f"{error}\n{llvm_text(lowered(kernel))}"
+    assert not wrong, "\n".join([*wrong, *list(wrong.values())[:1]])
+
+
+@settings(max_examples=60)
+@given(scheduled_kernels())
+def test_results_are_kept(kernel: Kernel) -> None:
+    kernel.check(run_llvm(kernel))
