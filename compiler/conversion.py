@@ -166,7 +166,11 @@ def parse_channels(value: Any) -> Named:
         items = [value] if isinstance(value, int | float) else list(value)
         if items and isinstance(items[0], str):
             return tuple(pair for item in items for pair in parse_channels(item))
-        if items and not isinstance(items[0], int | float) and hasattr(items[0], "__len__"):
+        if (
+            items
+            and not isinstance(items[0], int | float)
+            and hasattr(items[0], "__len__")
+        ):
             return tuple(("", _numbers(item)) for item in items)
         return (("", _numbers(items)),)
     if not any(bracket in value for bracket in "[("):

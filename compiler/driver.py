@@ -32,43 +32,51 @@ from ..runtime.artifact import (
 from .frontends.base import Model
 from .interpreter import input_names, main_function, output_names
 from .options import CompileOptions
-from .passes.fix_shapes import fix_shapes, require_static
 from .passes.plan_memory import bytes_of, root_of
-from .pipeline import parse_pipeline
+from .pipeline import Pipeline, parse_pipeline
+from .prepare import left_out, prepare
 from .registry import PASSES, make_context
 from .targets import find_target
 
 NETWORK = (
     "infer-shapes,fold-constants,dce,cse,remove-identity,"
-    "fold-batch-norm,fold-constants,dce"
+    "fold-preprocessing,fold-constants,fold-batch-norm,fold-constants,dce"
 )
 """The generic passes; `--pipeline` replaces them."""
 
 LOWERING = (
-    "network,require-shapes,decompose,infer-shapes,fold-constants,remove-identity,cse,dce,"
-    "copy-outputs,assign-layouts{{target={target}}},fuse-epilogues,legal,"
+    "network,require-shapes,remove-empty,decompose,infer-shapes,fold-constants,"
+    "remove-identity,cse,dce,"
+    "copy-outputs,assign-layouts{{target={target}}},block-rows{{target={target}}},"
+    "place-parts,fuse-epilogues,legal,"
     "lower-kernels,expand-math{{target={target}}},legalize-scalars,"
     "schedule-nests{{target={target}}},kernels,"
     "plan-memory,apply-schedule,plan"
 )
 """From a network to launches of kernels."""
 
-SMALL = 30_000
+HALVES = "halve-weights,read-halves"
+"""Before the layouts are chosen, for weights stored as half."""
+
+SMALL = 200_000
 """Operations and bytes below which a launch is not worth a second thread."""
 
 ALIGNMENT = 64
 
 
-def read_model(path: Path) -> Model:
+def read_model(path: Path, options: CompileOptions | None = None) -> Model:
     """
-    Read a model file.
+    Read a model file, cut where the options say so.
 
     Raises:
         ImportFailure: it cannot be read. The message starts with the file.
     """
     from .frontends.onnx import import_onnx
 
-    return import_onnx(path)
+    if options is None:
+        return import_onnx(path)
+    ends = options.conversion
+    return import_onnx(path, inputs=ends.inputs, outputs=ends.outputs)
 
 
 def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
@@ -79,20 +87,34 @@ def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
         OvcError: the file, its operations or the options do not allow it.
     """
     options.observer.started("read", 0, 1)
-    return compile_module(read_model(path), target, options)
+    return compile_module(read_model(path, options), target, options)
 
 
-def pipeline_text(target: str, network: str | None = None) -> str:
+def network_text(options: CompileOptions) -> str:
+    """The generic passes that the options leave, as `ovc-opt -p` takes them."""
+    if options.pipeline is not None:
+        return options.pipeline
+    off = left_out(options.conversion)
+    passes = parse_pipeline(NETWORK, PASSES).steps
+    return str(Pipeline(tuple(p for p in passes if p.name not in off)))
+
+
+def pipeline_text(
+    target: str, network: str | None = None, data_type: str = "FP32"
+) -> str:
     """All passes and stages of a compilation, as `ovc-opt -p` takes them."""
-    return f"{network or NETWORK},{LOWERING.format(target=target)}"
+    lowering = LOWERING.format(target=target)
+    if data_type == "FP16":
+        lowering = lowering.replace("copy-outputs", f"{HALVES},copy-outputs", 1)
+    return f"{network or NETWORK},{lowering}"
 
 
 def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
     """Compile an imported model, which is used up."""
     facts = find_target(target)
-    fix_shapes(model.module, options.input_shapes)
-    require_static(model.module)
-    text = pipeline_text(target, options.pipeline)
+    prepare(model.module, options)
+    data_type = options.conversion.data_type
+    text = pipeline_text(target, network_text(options), data_type)
     pipeline = parse_pipeline(text, PASSES)
     reports = pipeline.run(
         model.module,

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .conversion import Conversion
+
 Shape = tuple[int, ...]
 
 
@@ -74,6 +76,9 @@ class Observer:
     def stage(self, name: str, module: Any) -> None:
         """A stage ended; `module` is the IR as it then is and must not be changed."""
 
+    def told(self, sentence: str) -> None:
+        """Something the user should know: a warning, or a measurement."""
+
 
 @dataclass(frozen=True)
 class CompileOptions:
@@ -84,6 +89,9 @@ class CompileOptions:
 
     input_shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
     """Static shapes by input name, for inputs with symbolic dimensions."""
+
+    conversion: Conversion = field(default_factory=Conversion)
+    """Changes to the network's interface, and passes to leave out."""
 
     pipeline: str | None = None
     """Text of the generic passes to run instead of the default ones."""
@@ -106,6 +114,7 @@ class CompileOptions:
         if self.input_shapes:
             shapes = sorted(self.input_shapes.items())
             record["input_shapes"] = {name: list(shape) for name, shape in shapes}
+        record |= self.conversion.recorded
         for name in ("pipeline", "cpu", "features"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)

@@ -9,6 +9,10 @@ The list names the physical dimensions from outermost to innermost: `1 by 16` ho
 `d1 mod 16`, and `1` then holds `d1 floordiv 16`. Several blockings of one dimension nest,
 the largest first. A halo is room around the tensor for zeros (before, after), so that a
 padded convolution reads without asking where it is. No encoding means row-major.
+
+`part [0, 64, 0, 0] [0, 32, 0, 0]` says that the tensor is a part of a larger one: so many
+elements of its buffer lie before and after it along each dimension. A concatenation is
+done when its operands are parts of its result.
 """
 
 from __future__ import annotations
@@ -34,21 +38,34 @@ class LayoutAttr(ParametrizedAttribute):
     blocks: ArrayAttr[IntAttr] = param_def()
     before: ArrayAttr[IntAttr] = param_def()
     after: ArrayAttr[IntAttr] = param_def()
+    part_before: ArrayAttr[IntAttr] = param_def()
+    part_after: ArrayAttr[IntAttr] = param_def()
 
     @staticmethod
     def of(
         order: Sequence[tuple[int, int]],
         halo: Sequence[tuple[int, int]] | None = None,
+        part: Sequence[tuple[int, int]] | None = None,
     ) -> LayoutAttr:
         """From (dimension, block) pairs; a block of 1 is what the other blocks leave."""
         rank = len({d for d, _ in order})
-        halo = halo or [(0, 0)] * rank
+        halo, part = halo or [(0, 0)] * rank, part or [(0, 0)] * rank
         return LayoutAttr(
             _ints([d for d, _ in order]),
             _ints([b for _, b in order]),
             _ints([b for b, _ in halo]),
             _ints([a for _, a in halo]),
+            _ints([b for b, _ in part]),
+            _ints([a for _, a in part]),
         )
+
+    def with_halo(self, halo: Sequence[tuple[int, int]]) -> LayoutAttr:
+        """The same with another halo."""
+        return LayoutAttr.of(self.order, halo, self.part)
+
+    def with_part(self, part: Sequence[tuple[int, int]]) -> LayoutAttr:
+        """The same as a part of something larger."""
+        return LayoutAttr.of(self.order, self.halo, part)
 
     @staticmethod
     def row_major(rank: int, halo: Sequence[tuple[int, int]] | None = None) -> LayoutAttr:
@@ -69,10 +86,30 @@ class LayoutAttr(ParametrizedAttribute):
         ]
 
     @property
+    def part(self) -> list[tuple[int, int]]:
+        """(before, after): what of the buffer belongs to others, along each dimension."""
+        return [
+            (b.data, a.data)
+            for b, a in zip(self.part_before.data, self.part_after.data, strict=True)
+        ]
+
+    @property
+    def room(self) -> list[tuple[int, int]]:
+        """(before, after): all that lies around the tensor in its buffer."""
+        return [
+            (h[0] + p[0], h[1] + p[1]) for h, p in zip(self.halo, self.part, strict=True)
+        ]
+
+    @property
+    def is_part(self) -> bool:
+        return any(b or a for b, a in self.part)
+
+    @property
     def is_plain(self) -> bool:
-        """Whether this is row-major without a halo."""
+        """Whether this is row-major with nothing around."""
         rank = len(self.before.data)
-        return self.order == [(d, 1) for d in range(rank)] and not self.has_halo
+        rows = self.order == [(d, 1) for d in range(rank)]
+        return rows and not self.has_halo and not self.is_part
 
     @property
     def has_halo(self) -> bool:
@@ -97,8 +134,9 @@ class LayoutAttr(ParametrizedAttribute):
     def place(self, indices: Sequence[Linear]) -> list[Linear]:
         """Physical indices of a logical place."""
         result: list[Linear] = []
+        room = self.room
         for dim, divisor, modulus in self._divisors():
-            index = indices[dim] + self.halo[dim][0]
+            index = indices[dim] + room[dim][0]
             if modulus:
                 index = index % modulus
             result.append(index // divisor)
@@ -107,8 +145,9 @@ class LayoutAttr(ParametrizedAttribute):
     def physical_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         """The extents of the physical dimensions of a tensor of `shape`."""
         sizes: list[int] = []
+        room = self.room
         for dim, divisor, modulus in self._divisors():
-            before, after = self.halo[dim]
+            before, after = room[dim]
             whole = shape[dim] + before + after
             sizes.append(modulus // divisor if modulus else -(-whole // divisor))
         return tuple(sizes)
@@ -120,7 +159,7 @@ class LayoutAttr(ParametrizedAttribute):
         split: list[int] = []
         axis: dict[tuple[int, int], int] = {}
         for dim, size in enumerate(array.shape):
-            before, after = self.halo[dim]
+            before, after = self.room[dim]
             block = _product(blocks[dim])
             whole = -(-(before + size + after) // block) * block
             room.append((before, whole - before - size))
@@ -137,6 +176,9 @@ class LayoutAttr(ParametrizedAttribute):
         if self.has_halo:
             before, after = ([h[i] for h in self.halo] for i in (0, 1))
             text += f", halo {before} {after}"
+        if self.is_part:
+            before, after = ([h[i] for h in self.part] for i in (0, 1))
+            text += f", part {before} {after}"
         printer.print_string(f"<{text}>")
 
     @classmethod
@@ -152,12 +194,12 @@ class LayoutAttr(ParametrizedAttribute):
 
         with parser.in_angle_brackets():
             order = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, item)
-            halo = None
-            if parser.parse_optional_punctuation(","):
-                parser.parse_keyword("halo")
-                halo = list(zip(ints(), ints(), strict=True))
-        layout = cls.of(order, halo)
-        return [layout.dims, layout.blocks, layout.before, layout.after]
+            around: dict[str, list[tuple[int, int]]] = {}
+            while parser.parse_optional_punctuation(","):
+                word = parser.parse_identifier()
+                around[word] = list(zip(ints(), ints(), strict=True))
+        layout = cls.of(order, around.get("halo"), around.get("part"))
+        return list(layout.parameters)
 
 
 def layout_of(type_: Attribute) -> LayoutAttr:

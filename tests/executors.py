@@ -15,10 +15,13 @@ from kernels import Kernel
 from ovc.backends.cpu.printer import LLVMPrinter
 from ovc.backends.cpu.target import host_target
 from ovc.backends.ocl.codegen import BUILD_OPTIONS, program
+from ovc.compiler.passes.legalize_scalars import LegalizeScalarsPass
 from ovc.compiler.schedule.apply import Lowering
 from ovc.dialects.kernel.tiles import FuncOp
 from ovc.dialects.types import Array
 from ovc.runtime.errors import OvcError
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
 
 
 def lowered(kernel: Kernel) -> FuncOp:
@@ -26,6 +29,12 @@ def lowered(kernel: Kernel) -> FuncOp:
     func = Lowering(kernel.nest).function()
     func.verify()
     return func
+
+
+def legalized(kernel: Kernel) -> Kernel:
+    """The same with integer divisions that cannot stop the processor."""
+    LegalizeScalarsPass().apply(Context(), ModuleOp([kernel.nest]))
+    return kernel
 
 
 def llvm_text(func: FuncOp) -> str:

@@ -8,16 +8,15 @@ results are exact in every order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 from ovc.dialects.kernel.build import Loops, Nest, Scalar
 from ovc.dialects.kernel.evaluate import evaluate_nest
-from ovc.dialects.kernel.nest import NestOp, ReadOp, ReduceOp, ScheduleAttr, WriteOp
-from ovc.dialects.types import Array, dtype_of, element_of
-from xdsl.dialects.builtin import MemRefType, TensorType
+from ovc.dialects.kernel.nest import NestOp, ReadOp, ScheduleAttr, WriteOp
+from ovc.dialects.types import Array, element_of
+from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, SSAValue
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -29,13 +28,11 @@ MOST_REGISTERS = 24
 """Registers of a tile in random schedules."""
 
 
-@dataclass(repr=False)
 class Kernel:
     """A nest and its input arrays; a failing test shows the nest."""
 
-    nest: NestOp
-    arrays: list[Array]
-    exact: bool = True
+    def __init__(self, nest: NestOp, arrays: list[Array], exact: bool = True) -> None:
+        self.nest, self.arrays, self.exact = nest, arrays, exact
 
     def __repr__(self) -> str:
         return str(self.nest)
@@ -104,7 +101,11 @@ class Maker:
 
 def matmul(m: int, n: int, k: int, dtype: Any = np.float32) -> Kernel:
     make = Maker()
-    a, b, y = make.whole(m, k, dtype=dtype), make.whole(k, n, dtype=dtype), make.whole(m, n, dtype=dtype)
+    a, b, y = (
+        make.whole(m, k, dtype=dtype),
+        make.whole(k, n, dtype=dtype),
+        make.whole(m, n, dtype=dtype),
+    )
 
     def body(nest: Nest) -> None:
         row, column, inner = nest.indices
@@ -115,13 +116,19 @@ def matmul(m: int, n: int, k: int, dtype: Any = np.float32) -> Kernel:
 
 
 def conv(
-    channels: tuple[int, int], size: tuple[int, int], window: tuple[int, int],
-    stride: int = 1, pad: int = 1, block: int = 1,
+    channels: tuple[int, int],
+    size: tuple[int, int],
+    window: tuple[int, int],
+    stride: int = 1,
+    pad: int = 1,
+    block: int = 1,
 ) -> Kernel:
     """Channels in blocks of `block`, padding by guards, a bias to start from."""
     make = Maker()
     (inputs, outputs), (height, width), (kh, kw) = channels, size, window
-    oh, ow = ((s + 2 * pad - k) // stride + 1 for s, k in zip(size, window, strict=True))
+    oh, ow = (
+        (s + 2 * pad - k) // stride + 1 for s, k in zip(size, window, strict=True)
+    )
     x = make.whole(inputs // block, height, width, block)
     w = make.whole(outputs, inputs, kh, kw)
     bias = make.whole(outputs)
@@ -150,7 +157,9 @@ def softmax(rows: int, columns: int) -> Kernel:
     return make.kernel({"r": rows, "c": columns}, body, exact=False)
 
 
-def reduction(sizes: Sequence[int], over: Sequence[int], kind: str, dtype: Any = np.float32) -> Kernel:
+def reduction(
+    sizes: Sequence[int], over: Sequence[int], kind: str, dtype: Any = np.float32
+) -> Kernel:
     make = Maker()
     kept = [i for i in range(len(sizes)) if i not in over]
     x = make.whole(*sizes, dtype=dtype)
@@ -232,7 +241,9 @@ def padded(height: int, width: int, before: int, after: int) -> Kernel:
         value = nest.read(x, [i - before, j - before], fill=7.0)
         nest.write(value, y, [i, j], where=(nest.index(i + j) % 3).ne(0))
 
-    return make.kernel({"i": height + before + after, "j": width + before + after}, body)
+    return make.kernel(
+        {"i": height + before + after, "j": width + before + after}, body
+    )
 
 
 def upsampled(height: int, width: int, scale: int) -> Kernel:
@@ -271,7 +282,11 @@ def ranking(rows: int, columns: int, kept: int) -> Kernel:
 def normalization(rows: int, columns: int) -> Kernel:
     """Mean, variance, scale and shift over the last dimension."""
     make = Maker()
-    x, scale, shift = make.normal(rows, columns), make.normal(columns), make.normal(columns)
+    x, scale, shift = (
+        make.normal(rows, columns),
+        make.normal(columns),
+        make.normal(columns),
+    )
     y = make.normal(rows, columns)
 
     def body(nest: Nest) -> None:
@@ -281,13 +296,17 @@ def normalization(rows: int, columns: int) -> Kernel:
         apart = value - mean
         variance = nest.sum(apart * apart, ["c"]) * (1.0 / columns)
         result = apart / (variance + 1e-5).sqrt()
-        nest.write(result * nest.read(scale, [c]) + nest.read(shift, [c]), y, nest.indices)
+        nest.write(
+            result * nest.read(scale, [c]) + nest.read(shift, [c]), y, nest.indices
+        )
 
     return make.kernel({"r": rows, "c": columns}, body, exact=False)
 
 
 def elementwise(
-    arrays: Sequence[Array], output: Array, body: Callable[[Sequence[Scalar]], Scalar],
+    arrays: Sequence[Array],
+    output: Array,
+    body: Callable[[Sequence[Scalar]], Scalar],
     exact: bool = True,
 ) -> Kernel:
     """`output[i] = body(arrays[0][i], …)` over one dimension."""
@@ -312,7 +331,9 @@ def convolutions(draw: Draw) -> Kernel:
     window = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     size = draw(st.integers(3, 9)), draw(st.integers(3, 9))
     channels = block * draw(st.integers(1, 3)), block * draw(st.integers(1, 3))
-    return conv(channels, size, window, draw(st.integers(1, 2)), draw(st.integers(0, 2)), block)
+    return conv(
+        channels, size, window, draw(st.integers(1, 2)), draw(st.integers(0, 2)), block
+    )
 
 
 @st.composite
@@ -321,7 +342,11 @@ def reductions(draw: Draw) -> Kernel:
     over = draw(st.lists(st.integers(0, len(sizes) - 1), min_size=1, unique=True))
     kind, dtype = draw(
         st.sampled_from(
-            [(k, t) for k in ("add", "max", "min") for t in (np.float32, np.int32, np.int8, np.float64)]
+            [
+                (k, t)
+                for k in ("add", "max", "min")
+                for t in (np.float32, np.int32, np.int8, np.float64)
+            ]
             + [("and", np.bool_), ("or", np.bool_)]
         )
     )
@@ -329,7 +354,9 @@ def reductions(draw: Draw) -> Kernel:
 
 
 KERNELS: dict[str, st.SearchStrategy[Kernel]] = {
-    "matmul": st.builds(matmul, small, middle, small, st.sampled_from([np.float32, np.int32])),
+    "matmul": st.builds(
+        matmul, small, middle, small, st.sampled_from([np.float32, np.int32])
+    ),
     "conv": convolutions(),
     "softmax": st.builds(softmax, small, middle),
     "normalization": st.builds(normalization, small, middle),
@@ -393,10 +420,3 @@ def scheduled_kernels(draw: Draw, items: bool = False) -> Kernel:
     """A random kernel with a random schedule."""
     kernel = draw(KERNELS[draw(st.sampled_from(sorted(KERNELS)))])
     return kernel.scheduled(draw(schedules(kernel.nest, items)))
-
-
-__all__ = [
-    "KERNELS", "Kernel", "MemRefType", "ReduceOp", "conv", "dtype_of", "elementwise",
-    "gather", "gather_blocks", "matmul", "normalization", "padded", "ranking", "reduction",
-    "reshape", "scatter", "scheduled_kernels", "schedules", "softmax", "upsampled",
-]

@@ -36,7 +36,19 @@ DOMAINS = {
 }
 """Where functions are defined; elsewhere between -4 and 4."""
 
-EXACT = ("add", "sub", "mul", "div", "max", "min", "floor", "ceil", "round", "trunc", "sqrt")
+EXACT = (
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "max",
+    "min",
+    "floor",
+    "ceil",
+    "round",
+    "trunc",
+    "sqrt",
+)
 SPECIAL = ("add", "sub", "mul", "max", "min", "floor", "ceil", "round", "trunc", "exp")
 
 Body = Callable[[Sequence[Scalar]], Scalar]
@@ -136,7 +148,11 @@ def cast_cases(name: str) -> Iterator[tuple[str, Kernel]]:
             values = np.abs(values)
         if name == "bool":
             values = np.arange(COUNT) % 2
-        x = np.abs(values).astype(dtype(name)) if "u" in name else values.astype(dtype(name))
+        x = (
+            np.abs(values).astype(dtype(name))
+            if "u" in name
+            else values.astype(dtype(name))
+        )
         result = np.zeros(COUNT, dtype(target))
         yield f"{name}_to_{target}", elementwise([x], result, lambda s: s[0])
 

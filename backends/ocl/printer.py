@@ -74,7 +74,9 @@ class OpenCLPrinter(Expander):
             type_ = f"{mode}__global {memory_name(argument.type.element_type)}*"
             name = self.names[argument] = self.fresh(argument.name_hint)
             self.pointers[name] = type_
-            self.line(f"{type_} restrict {name} = ({type_})(b{position} + o{position});")
+            self.line(
+                f"{type_} restrict {name} = ({type_})(b{position} + o{position});"
+            )
             parameters.append(f"__global char* b{position}, ulong o{position}")
         self.line(f"const {self.index} point = get_group_id(0);")
         self.points, self.rest_size = func.grid, func.items
@@ -118,7 +120,9 @@ class OpenCLPrinter(Expander):
             self._item(counter, extent, body)
             return []
         variables = [self._variables(tile) for tile in carried]
-        self.line(f"for ({self.index} {counter} = 0; {counter} < {extent}; ++{counter}) {{")
+        self.line(
+            f"for ({self.index} {counter} = 0; {counter} < {extent}; ++{counter}) {{"
+        )
         inside: Lines = []
         head: Lines = []
         outer, self.out = self.out, inside
@@ -130,7 +134,9 @@ class OpenCLPrinter(Expander):
             for index in variable.indices
         }
         types = {
-            variable.cells[index]: register_name(variable.type.element, variable.type.width)
+            variable.cells[index]: register_name(
+                variable.type.element, variable.type.width
+            )
             for variable in variables
             for index in variable.indices
         }
@@ -154,7 +160,9 @@ class OpenCLPrinter(Expander):
 
     def _assign(self, moves: dict[str, str], types: dict[str, str]) -> None:
         """All `variable = value` at once: values are read before variables change."""
-        moves = {variable: value for variable, value in moves.items() if variable != value}
+        moves = {
+            variable: value for variable, value in moves.items() if variable != value
+        }
         for variable, value in moves.items():
             if any(name in moves for name in re.findall(r"\w+", value)):
                 moves[variable] = self.value(types[variable], value)
@@ -246,7 +254,9 @@ class OpenCLPrinter(Expander):
             if offset is None:
                 return list(lanes)
             moves = [self.lane(offset, lane, width) for lane in range(width)]
-            return [f"(&{lane})[{move}]" for lane, move in zip(lanes, moves, strict=True)]
+            return [
+                f"(&{lane})[{move}]" for lane, move in zip(lanes, moves, strict=True)
+            ]
         constants = [place.constant + lane * place.stride for lane in range(width)]
         if offset is None:
             return [f"{place.pointer}[{constant}]" for constant in constants]
@@ -261,7 +271,11 @@ class OpenCLPrinter(Expander):
     def _from_memory(self, text: str, type_: TileType, hint: str | None) -> str:
         element, width = type_.element, type_.width
         if element == BOOL:
-            text = f"{text} != 0" if width == 1 else f"convert_int{width}({text} != (uchar{width})(0))"
+            text = (
+                f"{text} != 0"
+                if width == 1
+                else f"convert_int{width}({text} != (uchar{width})(0))"
+            )
         return self.value(register_name(element, width), text, hint)
 
     def _to_memory(self, value: str, element: Attribute, width: int) -> str:
@@ -391,7 +405,9 @@ class OpenCLPrinter(Expander):
         assert isinstance(value, FloatAttr | IntegerAttr)
         return literal(value, width)
 
-    def positions(self, base: str | None, constant: int, stride: int, width: int) -> str:
+    def positions(
+        self, base: str | None, constant: int, stride: int, width: int
+    ) -> str:
         if stride == 0:
             first = f"{constant}L" if base is None else _sum([(base, 1)], constant)
             if width > 1:
@@ -399,7 +415,11 @@ class OpenCLPrinter(Expander):
             return first if base is None else self.value("long", first)
         lanes = ", ".join(str(constant + stride * lane) for lane in range(width))
         text = f"(long{width})({lanes})"
-        return text if base is None else self.value(f"long{width}", f"(long){base} + {text}")
+        return (
+            text
+            if base is None
+            else self.value(f"long{width}", f"(long){base} + {text}")
+        )
 
     def splat(self, value: str, element: Attribute, width: int) -> str:
         sign = "-" if element == BOOL else ""

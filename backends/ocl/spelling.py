@@ -414,7 +414,9 @@ def _is_number(value: SSAValue) -> bool:
     if not isinstance(value.owner, arith.ConstantOp):
         return False
     constant = value.owner.value
-    return isinstance(constant, FloatAttr) and constant.value.data == constant.value.data
+    return (
+        isinstance(constant, FloatAttr) and constant.value.data == constant.value.data
+    )
 
 
 def _tested(test: str, element: Attribute, width: int) -> str:

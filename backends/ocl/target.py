@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..target import Target
 
 FUNCTIONS = frozenset(
-    "exp log sqrt tanh erf sin cos tan asin acos atan sinh cosh asinh acosh atanh pow".split()
+    ["exp", "log", "sqrt", "tanh", "erf", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "pow"]
 )
 
 

@@ -5,25 +5,32 @@ from __future__ import annotations
 from xdsl.passes import ModulePass
 
 from .assign_layouts import AssignLayoutsPass
+from .block_rows import BlockRowsPass
 from .copy_outputs import CopyOutputsPass
 from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
 from .decompose import DecomposePass
-from .fix_shapes import FixShapesPass
 from .expand_math import ExpandMathPass
+from .fix_shapes import FixShapesPass
 from .fold_batch_norm import FoldBatchNormPass
 from .fold_constants import FoldConstantsPass
+from .fold_preprocessing import FoldPreprocessingPass
 from .fuse_epilogues import FuseEpiloguesPass
 from .infer_shapes import InferShapesPass
 from .legalize_scalars import LegalizeScalarsPass
 from .lower_kernels import LowerKernelsPass
+from .place_parts import PlacePartsPass
 from .plan_memory import PlanMemoryPass
+from .preprocess import PreprocessPass
+from .remove_empty import RemoveEmptyPass
 from .remove_identity import RemoveIdentityPass
 from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
 
 PASSES: tuple[type[ModulePass], ...] = (
     FixShapesPass,
+    PreprocessPass,
+    FoldPreprocessingPass,
     InferShapesPass,
     FoldConstantsPass,
     DeadCodePass,
@@ -31,9 +38,12 @@ PASSES: tuple[type[ModulePass], ...] = (
     RemoveIdentityPass,
     FoldBatchNormPass,
     RequireShapesPass,
+    RemoveEmptyPass,
     CopyOutputsPass,
     DecomposePass,
     AssignLayoutsPass,
+    BlockRowsPass,
+    PlacePartsPass,
     FuseEpiloguesPass,
     LowerKernelsPass,
     ExpandMathPass,

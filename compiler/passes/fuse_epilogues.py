@@ -22,6 +22,7 @@ from ...dialects.nn.fused import fuse
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.types import shape_of
 from ..locations import merge_sources
+from .place_parts import placed_parts
 from .rewrite import FunctionPass
 
 LONGEST = 24
@@ -51,7 +52,9 @@ class FuseEpiloguesPass(FunctionPass):
 
 
 def _can_anchor(op: NNOp) -> bool:
-    return len(op.results) == 1 and not isinstance(op, Reshaping)
+    return (
+        len(op.results) == 1 and not isinstance(op, Reshaping) and not placed_parts(op)
+    )
 
 
 def _grow(
@@ -69,7 +72,7 @@ def _grow(
         if len(op.results) != 1 or shape_of(op.results[0]) != shape:
             continue
         known = all(v in inside or _known_before(v, limit, order) for v in op.operands)
-        if not known or not _same_layout(op, anchor):
+        if not known:
             continue
         group.append(op)
         inside.update(op.results)
@@ -86,11 +89,6 @@ def _known_before(value: SSAValue, limit: int, order: dict[Operation, int]) -> b
     if not isinstance(owner, Operation) or isinstance(owner, ConstantOp):
         return True
     return order[owner] < limit
-
-
-def _same_layout(op: NNOp, anchor: NNOp) -> bool:
-    """A plain result stays plain: its readers, or the caller, expect it so."""
-    return True
 
 
 def _escaping(group: list[NNOp]) -> list[SSAValue]:

@@ -31,12 +31,16 @@ from ...dialects.kernel.scalar import constant_op, scalar_type
 from ...dialects.layout import layout_of
 from ...dialects.nn.base import NNOp
 from ...dialects.nn.fused import FusedOp
+from ...dialects.nn.movement import ConcatOp, SplitOp
 from ...dialects.nn.reshape import Reshaping
+from ...dialects.nn.slicing import SliceOp
 from ...dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, ViewOp, WeightOp
 from ...dialects.types import dtype_of, element_type, shape_of
 from ...runtime.errors import UnsupportedOperation
 from ..interpreter import main_function
 from ..locations import describe, source_names
+from .place_parts import placed_parts
+from .remove_empty import is_empty
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,13 @@ class Lowering:
         self._assign_outputs(list(returned.operands))
         for argument in self.old.args:
             self.buffer(argument)  # inputs that nobody reads are ports as well
+        for value in self.outputs:
+            if is_empty(value):
+                self.buffer(value)
         for op in self.old.ops:
             if isinstance(op, FusedOp):
                 self._launch(op, op.members, op.operands, op.results)
-            elif isinstance(op, NNOp) and not self._is_view(op):
+            elif isinstance(op, NNOp) and not self._is_view(op) and not _is_idle(op):
                 self._launch(op, [op], op.operands, op.results)
         self.new.add_op(ReturnOp())
         main = FuncOp(
@@ -135,6 +142,10 @@ class Lowering:
         if isinstance(value, BlockArgument):
             return self.add(InputOp(value.index, type_))
         owner = value.owner
+        whole = part_of(value)
+        if whole is not None:
+            buffer = self.buffer(whole)
+            return buffer if buffer.type == type_ else self.add(ViewOp(buffer, type_))
         if isinstance(owner, ConstantOp):
             return self._weight(owner, type_)
         if value in self.outputs:
@@ -167,11 +178,14 @@ class Lowering:
     ) -> None:
         outer = [*operands, *results]
         kernels = self._kernels(op, members)
+        idle = placed_parts(op) if isinstance(op, ConcatOp) else ()
         for result in results:
             self._fill_halo(result, source_names(op))
         temporaries: dict[int, SSAValue] = {}
         flops = op.flops()
         for name, positions in zip(kernels.names, kernels.positions, strict=True):
+            if any(position in idle for position in positions):
+                continue
             buffers: list[SSAValue] = []
             for position in positions:
                 if position >= 0:
@@ -242,6 +256,28 @@ class Lowering:
             self.add(LaunchOp(name, [self.buffer(value)], 0, layers))
 
 
+def _is_idle(op: NNOp) -> bool:
+    """Whether an operation has nothing to compute: all is empty or in place already."""
+    if isinstance(op, ConcatOp) and len(placed_parts(op)) == len(op.operands):
+        return True
+    if isinstance(op, SplitOp | SliceOp) and placed_parts(op):
+        return True
+    return all(map(is_empty, op.results))
+
+
+def part_of(value: SSAValue) -> SSAValue | None:
+    """The value in whose buffer `value` lies, when it is a part."""
+    if not layout_of(value.type).is_part:
+        return None
+    owner = value.owner
+    if isinstance(owner, SplitOp | SliceOp) and placed_parts(owner):
+        return owner.operands[0]
+    for use in value.uses:
+        if isinstance(use.operation, ConcatOp) and use.index in placed_parts(use.operation):
+            return use.operation.results[0]
+    return None
+
+
 def memory_type(value: SSAValue) -> MemRefType[Attribute]:
     """The buffer that a tensor takes."""
     shape = layout_of(value.type).physical_shape(shape_of(value))
@@ -274,32 +310,36 @@ def _constants(op: NNOp) -> tuple[Any, ...]:
 
 
 def halo_nests(value: SSAValue, name: str) -> list[NestOp]:
-    """Nests that write zeros around a tensor: two slabs for each dimension with a halo."""
-    layout, shape = layout_of(value.type), shape_of(value)
-    nests: list[NestOp] = []
-    for dim, (before, after) in enumerate(layout.halo):
-        for start, size in ((-before, before), (shape[dim], after)):
-            if size:
-                nests.append(_slab(value, dim, start, size, f"{name}_{len(nests)}"))
-    return nests
+    """Nests that write zeros around a tensor: one for each dimension with a halo."""
+    halo = layout_of(value.type).halo
+    dims = [dim for dim, around in enumerate(halo) if any(around)]
+    return [_slabs(value, dim, f"{name}_{i}") for i, dim in enumerate(dims)]
 
 
-def _slab(value: SSAValue, dim: int, start: int, size: int, name: str) -> NestOp:
+def _slabs(value: SSAValue, dim: int, name: str) -> NestOp:
+    """
+    Zeros before and after the tensor along `dim`.
+
+    Point `i` of the `before + after` in `dim` is at `i - before` in front of the tensor,
+    and as far behind it from `i = before` on: `i - before + size * (i >= before)`.
+    """
     layout, shape = layout_of(value.type), shape_of(value)
     extents: dict[str, int] = {}
-    starts: list[int] = []
-    for other, (length, (before, after)) in enumerate(
-        zip(shape, layout.halo, strict=True)
-    ):
-        if other == dim:
-            extents[f"d{other}"], at = size, start
-        elif other > dim:
-            extents[f"d{other}"], at = length + before + after, -before
-        else:
-            extents[f"d{other}"], at = length, 0
-        starts.append(at)
+    for other, (length, around) in enumerate(zip(shape, layout.halo, strict=True)):
+        whole = length + sum(around)
+        extents[f"d{other}"] = (
+            sum(around) if other == dim else whole if other > dim else length
+        )
     nest = Nest(extents)
-    place = layout.place([i + s for i, s in zip(nest.indices, starts, strict=True)])
+    indices = nest.indices
+    for other, (before, after) in enumerate(layout.halo):
+        if other == dim:
+            most = max(before, after)
+            behind = (indices[dim] + (most - before)) // most
+            indices[dim] = indices[dim] - before + behind * shape[dim]
+        elif other > dim:
+            indices[other] = indices[other] - before
+    place = layout.place(indices)
     dtype = dtype_of(element_type(value))
     zero = nest.emit(constant_op(0, dtype))
     operands, map_, _ = nest.maps(place, [])

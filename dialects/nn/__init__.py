@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from ..layout import LayoutAttr
 from . import (
     activation,
     binary,
@@ -43,9 +44,7 @@ from .activation import (
     SwishOp,
     ThresholdedReluOp,
 )
-from ..layout import LayoutAttr
 from .base import NNOp
-from .fused import FusedOp, YieldOp
 from .binary import (
     AddOp,
     ClipOp,
@@ -99,6 +98,7 @@ from .elementwise import (
     TanhOp,
     TanOp,
 )
+from .fused import FusedOp, YieldOp
 from .generate import (
     EyeLikeOp,
     FillOp,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from xdsl.dialects import math
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     irdl_op_definition,
@@ -105,7 +106,7 @@ class ModOp(Binary):
     """
     The remainder of `lhs / rhs`: with the sign of `rhs`, or of `lhs` when `fmod` is set.
 
-    ONNX Mod.
+    ONNX Mod. Of floats it is exact while the quotient has no more digits than they have.
     """
 
     name = "nn.mod"
@@ -116,7 +117,24 @@ class ModOp(Binary):
         return np.fmod(x, y) if integer(self.fmod) else np.mod(x, y)
 
     def scalar(self, n: Nest, x: Scalar, y: Scalar) -> Scalar:
-        return x.rem(y) if integer(self.fmod) else x % y
+        fmod = integer(self.fmod)
+        if not is_float(x.dtype):
+            return x.rem(y) if fmod else x % y
+        rest = _remainder(n, x, y)
+        if fmod:
+            return rest
+        return n.where(rest.ne(0) & ((rest < 0) ^ (y < 0)), rest + y, rest)
+
+
+def _remainder(n: Nest, x: Scalar, y: Scalar) -> Scalar:
+    """What is left of floats after the whole quotient, with the sign of `x`."""
+    quotient = (x / y).trunc()
+    product = math.FmaOp((-quotient).value, y.value, x.value)
+    rest = type(x)(n, n.emit(product), x.dtype)
+    # The division may have rounded up to the next whole number.
+    beyond = rest.ne(0) & ((rest < 0) ^ (x < 0))
+    rest = n.where(beyond, rest + n.where(x < 0, -y.abs(), y.abs()), rest)
+    return n.where((y.abs().eq(np.inf)) & (x.abs() < np.inf), x, rest)
 
 
 @irdl_op_definition

@@ -9,7 +9,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..types import dtype_of
 from .base import Array, NNOp, element_type, text
-from .common import ANY, BOOL, INTEGERS, UNSIGNED_INTEGERS, Binary
+from .common import ANY, BOOL, INTEGERS, Binary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,11 +122,11 @@ class BitShiftOp(Bitwise):
     """
     `output = lhs << rhs` or, with `direction` "RIGHT", `lhs >> rhs`. ONNX BitShift.
 
-    Shifting all bits out gives 0.
+    Shifting all bits out gives 0, or -1 when a negative number is shifted right.
     """
 
     name = "nn.bit_shift"
-    ACCEPTS: ClassVar[Sequence[Attribute]] = UNSIGNED_INTEGERS
+    ACCEPTS: ClassVar[Sequence[Attribute]] = INTEGERS
 
     direction = prop_def()
 
@@ -143,8 +143,9 @@ class BitShiftOp(Bitwise):
     def scalar(self, n: Nest, x: Scalar, y: Scalar) -> Scalar:
         bits = dtype_of(element_type(self.lhs)).itemsize * 8
         by = n.minimum(y, bits - 1)
-        shifted = x << by if text(self.direction) == "LEFT" else x >> by
-        return n.where(y < bits, shifted, 0)
+        if text(self.direction) == "LEFT":
+            return n.where(y < bits, x << by, 0)
+        return n.where(y < bits, x >> by, 0) if x.dtype.kind == "u" else x >> by
 
 
 @irdl_op_definition

@@ -171,6 +171,8 @@ class SplitOp(NNOp):
         axis = normalized_axis(integer(self.axis), len(shape_of(self.x)))
         offset = 0
         for result in self.results:
+            if 0 in shape_of(result):
+                continue
             n = grid(k, shape_of(result))
             at = n.indices
             at[axis] = at[axis] + offset

@@ -147,7 +147,7 @@ class ReduceMaxOp(Reduction):
     ACCEPTS: ClassVar[Sequence[Attribute]] = ANY
 
     def compute(self, x: Array, axes: Axes) -> Any:
-        return np.max(x, axes, keepdims=True)
+        return np.max(x, axes, keepdims=True, initial=_limit(x, -1))
 
     def scalar(self, n: Nest, x: Scalar, over: Sequence[str], count: int) -> Scalar:
         if x.dtype.kind == "b":
@@ -163,7 +163,7 @@ class ReduceMinOp(Reduction):
     ACCEPTS: ClassVar[Sequence[Attribute]] = ANY
 
     def compute(self, x: Array, axes: Axes) -> Any:
-        return np.min(x, axes, keepdims=True)
+        return np.min(x, axes, keepdims=True, initial=_limit(x, 1))
 
     def scalar(self, n: Nest, x: Scalar, over: Sequence[str], count: int) -> Scalar:
         if x.dtype.kind == "b":
@@ -246,7 +246,7 @@ class ReduceLogSumExpOp(Reduction):
     ACCEPTS: ClassVar[Sequence[Attribute]] = FLOATS
 
     def compute(self, x: Array, axes: Axes) -> Any:
-        largest: Array = np.max(x, axes, keepdims=True)
+        largest: Array = np.max(x, axes, keepdims=True, initial=-np.inf)
         largest = np.where(np.isfinite(largest), largest, 0.0).astype(x.dtype)
         return largest + np.log(np.sum(np.exp(x - largest), axes, keepdims=True))
 
@@ -256,6 +256,14 @@ class ReduceLogSumExpOp(Reduction):
         largest = n.max(x, over)
         largest = n.where(largest.abs() < np.inf, largest, 0)
         return largest + n.sum((x - largest).exp(), over).log()
+
+
+def _limit(x: Array, sign: int) -> float:
+    """The smallest or the largest value: what no elements have in common."""
+    if x.dtype.kind in "iu":
+        limits = np.iinfo(x.dtype)
+        return int(limits.max if sign > 0 else limits.min)
+    return sign > 0 if x.dtype.kind == "b" else sign * np.inf
 
 
 def _sum(n: Nest, value: Scalar, over: Sequence[str]) -> Scalar:

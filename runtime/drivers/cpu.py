@@ -13,7 +13,6 @@ import ctypes
 import functools
 import importlib
 import os
-import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any, cast
@@ -25,26 +24,35 @@ from ..artifact import Artifact
 from ..config import Config, available_cpus
 from ..errors import ArtifactError, DeviceError
 from ..manifest import Launch, Manifest
-from ..memory import Array, Bytes, aligned, allocate, empty
+from ..memory import Array, Bytes, Slab, address, aligned, allocate
 from .base import Streams
 
 llvm: Any = importlib.import_module("llvmlite.binding")  # it has no types
 
-ABI = 1
+ABI = 2
 """Version of the layouts shared with the support code."""
 
 OBJECT_MAGIC = (b"\x7fELF\2", b"\xcf\xfa\xed\xfe")
 """What 64-bit object files begin with: ELF, and Mach-O."""
 
-POOL_BYTES = 256
-POOL_THREADS, POOL_SPINS = 200 // 4, 204 // 4
-JOB_LAUNCHES, JOB_COUNT, JOB_POOL, JOB_TIMES = range(4)
+POOL_HELPERS, POOL_STARTED, POOL_SPIN, POOL_PATIENCE, POOL_TURN, POOL_HANDLES = range(
+    64, 70
+)
+"""Fields of a pool, in words of 8 bytes; the others begin as zeros."""
 
-SPINS = {"x86_64": 20_000, "aarch64": 200_000}
-"""Pauses, together a fraction of a millisecond, before a waiting thread sleeps."""
+SPIN = 60_000
+"""Nanoseconds for which a helper without work stays awake."""
 
-CROWDED_SPINS = 50
-"""The same where threads outnumber CPUs: whoever spins keeps the others from work."""
+PATIENCE = 20_000
+"""Nanoseconds after which a caller that waits for helpers yields its core."""
+
+TURN = 500_000
+"""Nanoseconds after which a helper offers its core to others, between two chunks."""
+
+CHUNKS = 4
+"""Pieces of a launch for each thread: fast threads take more of them than slow ones."""
+
+MOST_CHUNKS = 1023
 
 Words = npt.NDArray[np.uint64]
 
@@ -74,10 +82,10 @@ class Code:
                 f"{origin}: its code has version {version} and this ovc runs {ABI}: "
                 "compile the model again"
             )
-        pointer, integer = ctypes.c_void_p, ctypes.c_int32
-        self.run = ctypes.CFUNCTYPE(None, pointer)(self.address("ovc_run"))
-        self.work = ctypes.CFUNCTYPE(None, pointer, integer)(self.address("ovc_work"))
-        self.stop = ctypes.CFUNCTYPE(None, pointer)(self.address("ovc_stop"))
+        function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+        self.run, self.start, self.stop = (
+            function(self.address(name)) for name in ("ovc_run", "ovc_start", "ovc_stop")
+        )
 
     def address(self, name: str) -> int:
         address = self.engine.get_global_value_address(name)
@@ -121,95 +129,94 @@ def _platform(triple: str) -> tuple[str, bool]:
 
 
 class Team:
-    """The caller and its helpers: a pool in memory and the workers' threads."""
+    """The helpers of a caller: a pool in memory, and threads that the code starts."""
 
     def __init__(self, code: Code, threads: int) -> None:
         self.code = code
         self.threads = threads
-        self.memory = allocate(POOL_BYTES)
-        self.workers: list[threading.Thread] = []
+        self.memory = allocate(8 * (POOL_HANDLES + threads), 128)
+        self.fields: Words = self.memory.view(np.uint64)
+        self.address = self.memory.ctypes.data if threads > 1 else 0
+        self.running = False
+
+    def start(self) -> None:
+        """Start helpers, as many as the system gives. One caller at a time."""
+        self.running = True
+        if not self.address:
+            return
+        self.fields[:] = 0
+        self.fields[POOL_HELPERS] = self.threads - 1
+        self.fields[POOL_SPIN] = SPIN
+        self.fields[POOL_PATIENCE] = PATIENCE
+        self.fields[POOL_TURN] = TURN
+        self.code.start(self.address)
 
     @property
-    def address(self) -> int:
-        """The pool, or null for a caller without helpers. Starts missing workers."""
-        if self.threads == 1:
-            return 0
-        if not self.workers:
-            self._start()
-        return self.memory.ctypes.data
-
-    def _start(self) -> None:
-        self.memory[:] = 0
-        fields = self.memory.view(np.uint32)
-        fields[POOL_THREADS] = self.threads
-        architecture = llvm.get_process_triple().split("-")[0]
-        crowded = self.threads > available_cpus()
-        fields[POOL_SPINS] = CROWDED_SPINS if crowded else SPINS.get(architecture, 1000)
-        for i in range(1, self.threads):
-            arguments = (self.memory.ctypes.data, i)
-            name = f"ovc-worker-{i}"
-            worker = threading.Thread(
-                target=self.code.work, args=arguments, name=name, daemon=True
-            )
-            self.workers.append(worker)
-            worker.start()
+    def helpers(self) -> int:
+        """How many helpers there are."""
+        return int(self.fields[POOL_STARTED]) if self.running else 0
 
     def forget(self) -> None:
-        """The child of a fork has no workers; its next call starts new ones."""
-        self.workers = []
+        """The child of a fork has no helpers; its next call starts new ones."""
+        self.running = False
 
     def close(self) -> None:
-        if self.workers:
-            self.code.stop(self.memory.ctypes.data)
-        for worker in self.workers:
-            worker.join()
-        self.workers = []
+        if self.helpers:
+            self.code.stop(self.address)
+        self.running = False
 
 
 class Stream:
     """Memory for one call at a time, and the launch table that points into it."""
 
-    def __init__(self, code: Code, manifest: Manifest, weights: Bytes) -> None:
+    def __init__(self, team: Team, manifest: Manifest, weights: Bytes) -> None:
+        self.team = team
         self.arena = allocate(manifest.arena_bytes)
         bases = {"arena": self.arena.ctypes.data, "weights": weights.ctypes.data}
         counts = [len(launch.buffers) for launch in manifest.launches]
-        self.pointers: Words = np.zeros(sum(counts), np.uint64)
-        self.slots: list[int] = []
-        self.ports: list[int] = []
+        pointers: Words = np.zeros(sum(counts), np.uint64)
+        self.slots: list[tuple[int, int]] = []
         buffers = [each for launch in manifest.launches for each in launch.buffers]
         inputs = len(manifest.inputs)
         for slot, buffer in enumerate(buffers):
             if buffer.space in bases:
-                self.pointers[slot] = bases[buffer.space] + buffer.at
+                pointers[slot] = bases[buffer.space] + buffer.at
                 continue
-            self.slots.append(slot)
-            self.ports.append(buffer.at + (inputs if buffer.space == "output" else 0))
-        starts = self.pointers.ctypes.data + 8 * (np.cumsum([0, *counts])[:-1])
-        self.table = _table(code, manifest, starts)
+            port = buffer.at + (inputs if buffer.space == "output" else 0)
+            self.slots.append((slot, port))
+        self.pointers = memoryview(pointers)
+        starts = pointers.ctypes.data + 8 * (np.cumsum([0, *counts])[:-1])
+        self.table = _table(team, manifest, starts)
         self.times: Words = np.zeros(len(self.table) + 1, np.uint64)
-        self.job: Words = np.zeros(4, np.uint64)
-        self.job[JOB_LAUNCHES] = self.table.ctypes.data
-        self.job[JOB_COUNT] = len(self.table)
-        self.job_address = self.job.ctypes.data
+        job = (self.table.ctypes.data, len(self.table), team.address)
+        self.jobs: Words = np.array([[*job, 0], [*job, self.times.ctypes.data]], "u8")
+        self.plain, self.timed = (row.ctypes.data for row in self.jobs)
 
-    def bind(self, arrays: Sequence[Array]) -> None:
-        """Point the launches at the user's inputs and outputs."""
-        addresses = np.array([each.ctypes.data for each in arrays], np.uint64)
-        self.pointers[self.slots] = addresses[self.ports]
+    def run(self, addresses: Sequence[int], *, times: bool = False) -> None:
+        """Run the launches on inputs and outputs at `addresses`."""
+        pointers = self.pointers
+        for slot, port in self.slots:
+            pointers[slot] = addresses[port]
+        team = self.team
+        if not team.running:
+            team.start()
+        team.code.run(self.timed if times else self.plain)
 
-    def run(self, team: Team, times: bool) -> None:
-        self.job[JOB_POOL] = team.address
-        self.job[JOB_TIMES] = self.times.ctypes.data if times else 0
-        team.code.run(self.job_address)
+
+def _table(team: Team, manifest: Manifest, starts: npt.NDArray[Any]) -> Words:
+    kernels = [team.code.address(kernel.name) for kernel in manifest.kernels]
+    rows: list[tuple[int, ...]] = []
+    for launch, start in zip(manifest.launches, starts.tolist(), strict=True):
+        chunks = _chunks(launch, team.threads)
+        size, rest = divmod(launch.grid, chunks)
+        rows.append((kernels[launch.kernel], start, launch.grid, chunks, size, rest))
+    return np.array(rows, np.uint64).reshape(-1, 6)
 
 
-def _table(code: Code, manifest: Manifest, starts: npt.NDArray[Any]) -> Words:
-    kernels = [code.address(kernel.name) for kernel in manifest.kernels]
-    rows = [
-        (kernels[launch.kernel], start, launch.grid, launch.parallel)
-        for launch, start in zip(manifest.launches, starts.tolist(), strict=True)
-    ]
-    return np.array(rows, np.uint64).reshape(-1, 4)
+def _chunks(launch: Launch, threads: int) -> int:
+    if threads == 1 or not launch.parallel:
+        return 1
+    return min(launch.grid, CHUNKS * threads, MOST_CHUNKS)
 
 
 class CpuDriver:
@@ -223,36 +230,37 @@ class CpuDriver:
     def __init__(self, artifact: Artifact, config: Config) -> None:
         manifest = artifact.manifest
         code, weights = Code(artifact), aligned(artifact.weights)
-        self.outputs = [(port.shape, port.element) for port in manifest.outputs]
+        self.outputs = [Slab(port.shape, port.element) for port in manifest.outputs]
         threads, calls = _share(config, manifest.launches)
         self.device = f"CPU, {threads} thread{'s'[: threads != 1]} a call"
         self.team = Team(code, threads)
         # No reference to the driver itself, which is to end when nobody has it.
-        make = functools.partial(_stream, code, manifest, weights)
+        make = functools.partial(_stream, self.team, manifest, weights)
         self.streams = Streams(make, calls)
         self.streams.give(self.streams.take())  # what can fail fails on loading
         _DRIVERS.add(self)
         self._end = weakref.finalize(self, _close, self.streams, self.team)
 
     def infer(self, inputs: Sequence[Array]) -> list[Array]:
-        outputs = [empty(shape, element) for shape, element in self.outputs]
+        addresses = [address(each) for each in inputs]
+        outputs = [slab.make(addresses) for slab in self.outputs]
         stream = self.streams.take()
         try:
-            stream.bind([*inputs, *outputs])
-            stream.run(self.team, times=False)
+            stream.run(addresses)
         finally:
             self.streams.give(stream)
         return outputs
 
     def profile(self, inputs: Sequence[Array]) -> list[float]:
-        outputs = [empty(shape, element) for shape, element in self.outputs]
+        addresses = [address(each) for each in inputs]
+        outputs = [slab.make(addresses) for slab in self.outputs]
         stream = self.streams.take()
         try:
-            stream.bind([*inputs, *outputs])
-            stream.run(self.team, times=True)
+            stream.run(addresses, times=True)
             return (np.diff(stream.times) / 1e9).tolist()
         finally:
             self.streams.give(stream)
+            del outputs
 
     def close(self) -> None:
         self.streams.close()
@@ -270,16 +278,16 @@ def _share(config: Config, launches: Sequence[Launch]) -> tuple[int, int]:
     return threads, cpus if threads == 1 else 1
 
 
-def _stream(code: Code, manifest: Manifest, weights: Bytes) -> Stream:
+def _stream(team: Team, manifest: Manifest, weights: Bytes) -> Stream:
     try:
-        return Stream(code, manifest, weights)
+        return Stream(team, manifest, weights)
     except MemoryError as error:
-        raise DeviceError(f"{code.origin}: {error} for its arena") from error
+        raise DeviceError(f"{team.code.origin}: {error} for its arena") from error
 
 
 def _close(streams: Streams[Stream], team: Team) -> None:
     """
-    Send the workers home: nobody has the driver any more, or the process ends.
+    End the helpers: nobody has the driver any more, or the process ends.
 
     At the end of a process a thread may still be in a call, and stays in it.
     """

@@ -20,6 +20,7 @@ from ....dialects.nn.symbols import tensor_with_symbols
 from ....runtime.errors import ImportFailure
 from ...passes.fix_shapes import fix_shapes
 from ..base import Model
+from .cut import cut_graph
 from .graph import GraphImporter
 from .hints import Hints
 from .load import ModelFile, read_model
@@ -31,7 +32,11 @@ Names = set[str]
 
 
 def import_onnx(
-    path: Path | str, input_shapes: Mapping[str, Sequence[int]] | None = None
+    path: Path | str,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
 ) -> Model:
     """
     Read the model at `path`.
@@ -39,6 +44,8 @@ def import_onnx(
     Args:
         input_shapes: sizes for symbolic inputs. Fixed here rather than later, they are
             known to what the model decides by shapes, such as the branch of an If.
+        inputs: tensors or nodes that become the inputs, instead of the file's.
+        outputs: tensors or nodes that become the outputs, instead of the file's.
 
     Raises:
         ImportFailure: the file cannot be read, or parts of it cannot be imported: then
@@ -46,6 +53,8 @@ def import_onnx(
         CompileError: `input_shapes` does not fit the model.
     """
     file = read_model(Path(path))
+    if inputs or outputs:
+        cut_graph(file, inputs, outputs)
     graph = file.proto.graph
     block = Block()
     names = _add_arguments(file, graph, block)

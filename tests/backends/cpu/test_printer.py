@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from executors import llvm_text, lowered, run_llvm
+from executors import legalized, llvm_text, lowered, run_llvm
 from hypothesis import given, settings
 from kernels import Kernel, scheduled_kernels
 from scalar_table import SCHEDULES, TYPES, cases
@@ -14,7 +14,7 @@ from scalar_table import SCHEDULES, TYPES, cases
 def test_scalar_operations(name: str, schedule: str) -> None:
     wrong: dict[str, str] = {}
     for case, kernel in cases(name).items():
-        kernel.scheduled(schedule)
+        legalized(kernel.scheduled(schedule))
         try:
             kernel.check(run_llvm(kernel))
         except AssertionError as error:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 from kernels import (
     Kernel,
-    conv,
-    gather,
-    matmul,
-    normalization,
-    ranking,
-    reduction,
     scheduled_kernels,
-    softmax,
 )
 from ovc.compiler.schedule.apply import Lowering
-from ovc.dialects.kernel.tiles import FuncOp, LoopOp
+from ovc.dialects.kernel.tiles import FuncOp
 from tile_machine import run_tiles
 
 
