@@ -361,7 +361,9 @@ class Expander(ABC):
             known[LANE] = Linear((), lane)
         return flat.substitute(known)
 
-    def pointer(self, buffer: str, terms: Sequence[tuple[Term, int]], element: Attribute) -> str:
+    def pointer(
+        self, buffer: str, terms: Sequence[tuple[Term, int]], element: Attribute
+    ) -> str:
         """`buffer` moved by loop counters: a step in each scope that has some."""
         pointer = buffer
         left = list(terms)
@@ -404,7 +406,9 @@ class Expander(ABC):
             scope.memo[term] = name
         return scope.memo[term]
 
-    def place(self, op: LoadOp | StoreOp, flat: Linear, index: Index) -> Place | list[Place]:
+    def place(
+        self, op: LoadOp | StoreOp, flat: Linear, index: Index
+    ) -> Place | list[Place]:
         """Where a register is; one place a lane when the lanes have no fixed distance."""
         assert isinstance(op.buffer.type, MemRefType)
         element = op.buffer.type.element_type
@@ -484,7 +488,9 @@ class Expander(ABC):
         mask = self.cell(self.values[op.mask], index, width)
         if inside == width:
             return mask
-        lanes = [self.constant(IntegerAttr(int(n < inside), i1), 1) for n in range(width)]
+        lanes = [
+            self.constant(IntegerAttr(int(n < inside), i1), 1) for n in range(width)
+        ]
         return self.combine("and", mask, self.from_lanes(lanes, i1), i1, width)
 
     def _plain_load(
@@ -592,9 +598,14 @@ class Expander(ABC):
         acc, lhs, rhs = (self.values[v] for v in op.operands)
         cells = dict(acc.force().cells)
         width, element = acc.type.width, acc.type.element
-        sizes = [max(n) for n in zip(acc.type.dims, lhs.type.dims, rhs.type.dims, strict=True)]
+        sizes = [
+            max(n)
+            for n in zip(acc.type.dims, lhs.type.dims, rhs.type.dims, strict=True)
+        ]
         for point in product(*map(range, sizes)):
-            at = tuple(0 if n == 1 else i for i, n in zip(point, acc.type.dims, strict=True))
+            at = tuple(
+                0 if n == 1 else i for i, n in zip(point, acc.type.dims, strict=True)
+            )
             a, b = self.cell(lhs, point, width), self.cell(rhs, point, width)
             self.hint, self.last_use = op.result.name_hint, is_last_use(op.acc)
             cells[at] = self.fma(a, b, cells[at], element, width)
@@ -624,7 +635,9 @@ class Expander(ABC):
         while len(parts) > 1:
             half = (len(parts) + 1) // 2
             parts = [
-                self.combine(kind, parts[i], parts[i + half], type_.element, type_.width)
+                self.combine(
+                    kind, parts[i], parts[i + half], type_.element, type_.width
+                )
                 if i + half < len(parts)
                 else parts[i]
                 for i in range(half)
@@ -657,7 +670,9 @@ class Expander(ABC):
 
     def _body(self, op: ApplyOp, operands: Sequence[str], width: int) -> str:
         """One element of an apply: its scalar body on registers."""
-        names: dict[SSAValue, str] = dict(zip(op.body.block.args, operands, strict=True))
+        names: dict[SSAValue, str] = dict(
+            zip(op.body.block.args, operands, strict=True)
+        )
         for inner in op.body.block.ops:
             if isinstance(inner, YieldOp):
                 return names[inner.values[0]]

@@ -47,10 +47,10 @@ NETWORK = (
 LOWERING = (
     "network,require-shapes,remove-empty,decompose,infer-shapes,fold-constants,"
     "remove-identity,cse,dce,"
-    "copy-outputs,assign-layouts{{target={target}}},block-rows{{target={target}}},"
+    'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'
     "place-parts,fuse-epilogues,legal,"
-    "lower-kernels,expand-math{{target={target}}},legalize-scalars,"
-    "schedule-nests{{target={target}}},kernels,"
+    'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'
+    'schedule-nests{{target="{target}"}},kernels,'
     "plan-memory,apply-schedule,plan"
 )
 """From a network to launches of kernels."""
@@ -76,7 +76,9 @@ def read_model(path: Path, options: CompileOptions | None = None) -> Model:
     if options is None:
         return import_onnx(path)
     ends = options.conversion
-    return import_onnx(path, inputs=ends.inputs, outputs=ends.outputs)
+    return import_onnx(
+        path, options.input_shapes, inputs=ends.inputs, outputs=ends.outputs
+    )
 
 
 def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
@@ -111,10 +113,11 @@ def pipeline_text(
 
 def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
     """Compile an imported model, which is used up."""
-    facts = find_target(target)
+    name = f"{target}:{options.cpu}" if options.cpu else target
+    facts = find_target(name)
     prepare(model.module, options)
     data_type = options.conversion.data_type
-    text = pipeline_text(target, network_text(options), data_type)
+    text = pipeline_text(name, network_text(options), data_type)
     pipeline = parse_pipeline(text, PASSES)
     reports = pipeline.run(
         model.module,
@@ -140,7 +143,9 @@ def emit(
         outputs=plan.outputs,
         arena_bytes=plan.arena_bytes,
         weights_bytes=sum(len(part) for part in plan.weight_parts),
-        kernels=tuple(Kernel(f.sym_name.data, len(f.body.block.args), f.items) for f in funcs),
+        kernels=tuple(
+            Kernel(f.sym_name.data, len(f.body.block.args), f.items) for f in funcs
+        ),
         launches=tuple(plan.launches),
         weights=tuple(plan.weights),
         source=Source(model.source.name, model.sha256),
@@ -254,4 +259,3 @@ def _ports(
         dtype = dtype_of(type_.element_type)
         ports.append(Port(name, type_.get_shape(), str(dtype)))
     return tuple(ports)
-

@@ -97,10 +97,10 @@ class CompileOptions:
     """Text of the generic passes to run instead of the default ones."""
 
     cpu: str | None = None
-    """LLVM's name of the processor to compile for; None is this machine's."""
+    """A processor level such as x86-64-v3; None is this machine's processor."""
 
-    features: str | None = None
-    """LLVM's feature string, with `cpu`; None is this machine's."""
+    winograd: str = "auto"
+    """Whether 3x3 convolutions may run in tiles: auto or never."""
 
     check_every_pass: bool = False
     """Verify the module after every pass, not only between stages."""
@@ -115,7 +115,7 @@ class CompileOptions:
             shapes = sorted(self.input_shapes.items())
             record["input_shapes"] = {name: list(shape) for name, shape in shapes}
         record |= self.conversion.recorded
-        for name in ("pipeline", "cpu", "features"):
+        for name in ("pipeline", "cpu"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)
         return record
@@ -127,11 +127,14 @@ SHAPE_TEXT = re.compile(rf"^(.+?)(?:[:=]({DIMENSIONS})|[:=]?\[((?:{DIMENSIONS})?
 
 def parse_input_shape(text: str) -> tuple[str, Shape]:
     """
-    Name and shape of `x:1x3x320x320`, `x=1,3,320,320` or `x[1,3,320,320]`.
+    Name and shape of `x:1x3x320x320`, `x=1,3,320,320` or `x[1,3,320,320]`; the name is
+    empty in `[1,3,320,320]`, which means the only input.
 
     Raises:
         ValueError: the text has another form. The message shows the right one.
     """
+    if text.strip().startswith(("[", "(")):
+        return "", tuple(int(d) for d in re.findall(r"\d+", text))
     match = SHAPE_TEXT.match(text.strip())
     if match is None:
         raise ValueError(f"'{text}' is not of the form NAME:1x3x320x320")

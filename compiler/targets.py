@@ -1,10 +1,15 @@
-"""Targets by name: `cpu` is this machine's processor, `gpu` an OpenCL device."""
+"""
+Targets by name.
+
+`cpu` is this machine's processor, `cpu:x86-64-v3` one of that level, `gpu` an OpenCL
+device.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 
-from ..backends.cpu.target import host_target
+from ..backends.cpu.target import LEVELS, cpu_target, host_target
 from ..backends.ocl.target import opencl_target
 from ..backends.target import Target
 from ..runtime.errors import CompileError
@@ -20,6 +25,11 @@ def find_target(name: str) -> Target:
     Raises:
         CompileError: there is none. The message lists those that there are.
     """
+    kind, _, level = name.partition(":")
+    if kind == "cpu" and level:
+        if level not in LEVELS:
+            raise CompileError(f"CPU {level} is unknown; there are {', '.join(LEVELS)}")
+        return cpu_target(*LEVELS[level])
     match name:
         case "cpu":
             return host_target()

@@ -104,7 +104,9 @@ class ConstantOp(IRDLOperation):
 
     traits = traits_def(Pure(), ConstantLike())
 
-    def __init__(self, array: Array, type_: TensorType[Attribute] | None = None) -> None:
+    def __init__(
+        self, array: Array, type_: TensorType[Attribute] | None = None
+    ) -> None:
         """The tensor type follows from the array unless `type_` (an encoding) is given."""
         if type_ is None:
             type_ = TensorType(element_of(array.dtype), array.shape)
@@ -119,7 +121,10 @@ class ConstantOp(IRDLOperation):
 
     def verify_(self) -> None:
         type_, array = self.output.type, self.array
-        if type_.get_shape() != array.shape or dtype_of(type_.element_type) != array.dtype:
+        if (
+            type_.get_shape() != array.shape
+            or dtype_of(type_.element_type) != array.dtype
+        ):
             raise VerifyException(
                 f"the constant's array is {array.dtype}{list(array.shape)}, its type {type_}"
             )

@@ -18,6 +18,7 @@ done when its operands are parts of its result.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, NoneAttr, TensorType
 from xdsl.ir import Attribute, ParametrizedAttribute
@@ -68,21 +69,25 @@ class LayoutAttr(ParametrizedAttribute):
         return LayoutAttr.of(self.order, self.halo, part)
 
     @staticmethod
-    def row_major(rank: int, halo: Sequence[tuple[int, int]] | None = None) -> LayoutAttr:
+    def row_major(
+        rank: int, halo: Sequence[tuple[int, int]] | None = None
+    ) -> LayoutAttr:
         return LayoutAttr.of([(d, 1) for d in range(rank)], halo)
 
     @property
     def order(self) -> list[tuple[int, int]]:
         """(dimension, block) of each physical dimension."""
         return [
-            (d.data, b.data) for d, b in zip(self.dims.data, self.blocks.data, strict=True)
+            (d.data, b.data)
+            for d, b in zip(self.dims.data, self.blocks.data, strict=True)
         ]
 
     @property
     def halo(self) -> list[tuple[int, int]]:
         """(before, after) of each logical dimension."""
         return [
-            (b.data, a.data) for b, a in zip(self.before.data, self.after.data, strict=True)
+            (b.data, a.data)
+            for b, a in zip(self.before.data, self.after.data, strict=True)
         ]
 
     @property
@@ -97,7 +102,8 @@ class LayoutAttr(ParametrizedAttribute):
     def room(self) -> list[tuple[int, int]]:
         """(before, after): all that lies around the tensor in its buffer."""
         return [
-            (h[0] + p[0], h[1] + p[1]) for h, p in zip(self.halo, self.part, strict=True)
+            (h[0] + p[0], h[1] + p[1])
+            for h, p in zip(self.halo, self.part, strict=True)
         ]
 
     @property
@@ -154,7 +160,9 @@ class LayoutAttr(ParametrizedAttribute):
 
     def pack(self, array: Array) -> Array:
         """`array` as it lies in memory; the room that it does not fill is zero."""
-        blocks = {d: [b for e, b in self.order if e == d and b > 1] for d, _ in self.order}
+        blocks = {
+            d: [b for e, b in self.order if e == d and b > 1] for d, _ in self.order
+        }
         room: list[tuple[int, int]] = []
         split: list[int] = []
         axis: dict[tuple[int, int], int] = {}
@@ -185,7 +193,9 @@ class LayoutAttr(ParametrizedAttribute):
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         def item() -> tuple[int, int]:
             dim = parser.parse_integer()
-            return dim, parser.parse_integer() if parser.parse_optional_keyword("by") else 1
+            return dim, parser.parse_integer() if parser.parse_optional_keyword(
+                "by"
+            ) else 1
 
         def ints() -> list[int]:
             return parser.parse_comma_separated_list(

@@ -151,7 +151,11 @@ class LaunchOp(IRDLOperation):
     layers = prop_def(ArrayAttr[StringAttr])
 
     def __init__(
-        self, kernel: str, buffers: Sequence[SSAValue], flops: int, layers: Sequence[str]
+        self,
+        kernel: str,
+        buffers: Sequence[SSAValue],
+        flops: int,
+        layers: Sequence[str],
     ) -> None:
         super().__init__(
             operands=[list(buffers)],

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -64,7 +65,7 @@ def run_llvm(kernel: Kernel, shares: int = 2) -> list[Array]:
     arrays = [np.ascontiguousarray(a).copy() for a in kernel.arrays]
     pointers = (ctypes.c_void_p * len(arrays))(*(a.ctypes.data for a in arrays))
     cuts = [func.grid * share // shares for share in range(shares + 1)]
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in pairwise(cuts):
         run(pointers, begin, end)
     return arrays
 

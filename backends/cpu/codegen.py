@@ -16,7 +16,7 @@ def module_text(funcs: Sequence[FuncOp], target: Target) -> str:
     parts: list[str] = []
     declared: set[str] = set()
     for func in funcs:
-        printer = LLVMPrinter()
+        printer = LLVMPrinter(target.details.get("fused", True))
         parts.append(printer.function(func))
         declared |= printer.declared
     support = support_ir(target.details["triple"])

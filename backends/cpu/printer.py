@@ -47,7 +47,6 @@ INTRINSICS: dict[type[Operation], str] = {
     arith.MinSIOp: "smin",
     arith.MaxUIOp: "umax",
     arith.MinUIOp: "umin",
-    math.FmaOp: "fma",
     math.RoundEvenOp: "roundeven",
     math.FloorOp: "floor",
     math.CeilOp: "ceil",
@@ -187,8 +186,9 @@ class LLVMPrinter(Expander):
     flattened grid.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fused: bool = True) -> None:
         super().__init__()
+        self.fused = fused
         self.declared: set[str] = set()
         self.current = "entry"
 
@@ -627,6 +627,9 @@ class LLVMPrinter(Expander):
 
     def fma(self, a: str, b: str, c: str, element: Attribute, width: int) -> str:
         type_ = spelled(element_name(element), width)
+        if isinstance(element, FLOATS) and not self.fused:
+            product = self.value(f"fmul {type_} {a}, {b}")
+            return self.value(f"fadd {type_} {product}, {c}")
         if isinstance(element, FLOATS):
             function = f"llvm.fma.{suffix(element, width)}"
             return self.call(function, type_, [(type_, a), (type_, b), (type_, c)])
@@ -664,6 +667,9 @@ class LLVMPrinter(Expander):
         type_ = spelled(element_name(op.operands[-1].type), width)
         if kind in BINARY:
             return self.value(f"{BINARY[kind]} {type_} {operands[0]}, {operands[1]}")
+        if isinstance(op, math.FmaOp):
+            a, b, c = operands
+            return self.fma(a, b, c, result, width)
         if kind in INTRINSICS:
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])

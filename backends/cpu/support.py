@@ -21,7 +21,7 @@ the settings. What different threads write lies on different cache lines.
             256 sleeping i32   260 bell i32
             384 launch number i64   392 expected i64   400 alone until i64  (the caller)
             512 helpers wanted i64  520 started i64    528 spin ns   536 patience ns
-            544 turn ns   552 thread handles, 8 bytes each
+            544 turn ns   552 pace ns   560 thread handles, 8 bytes each
 
 Chunk i of a launch has `size` grid points, one more if i < `rest`. A launch of one
 chunk runs on the caller. No two grid points write the same place, so results are the
@@ -190,6 +190,9 @@ entry:
   store atomic i64 %size, ptr %p32 monotonic, align 8
   %p40 = getelementptr i8, ptr %pool, i64 40
   store atomic i64 %rest, ptr %p40 monotonic, align 8
+  %p48 = getelementptr i8, ptr %pool, i64 48
+  %cpu = call i32 @ovc_cpu()
+  store atomic i32 %cpu, ptr %p48 monotonic, align 8
   %word = shl i64 %number, 20
   call void @ovc_publish(ptr %pool, i64 %word)
   %own = call i64 @ovc_share(ptr %pool, i64 %word, ptr null, ptr %kernel, ptr %buffers,
@@ -213,19 +216,38 @@ done:
 define internal void @ovc_publish(ptr %pool, i64 %word) nounwind {
 entry:
   %sleeping = getelementptr i8, ptr %pool, i64 256
-  %bell = getelementptr i8, ptr %pool, i64 260
   store atomic i64 %word, ptr %pool seq_cst, align 64
   %asleep = load atomic i32, ptr %sleeping seq_cst, align 64
-  %any = icmp ne i32 %asleep, 0
-  br i1 %any, label %wake, label %done
+  switch i32 %asleep, label %ring [ i32 0, label %done i32 2, label %crowded ]
 
-wake:
-  %old = atomicrmw xchg ptr %sleeping, i32 0 seq_cst
-  %rung = atomicrmw add ptr %bell, i32 1 seq_cst
-  call void @ovc_wake(ptr %bell)
+ring:
+  call void @ovc_ring(ptr %pool)
   br label %done
 
+crowded:
+  %after_at = getelementptr i8, ptr %pool, i64 408
+  %after = load i64, ptr %after_at, align 8
+  %now = call i64 @ovc_clock()
+  %due = icmp uge i64 %now, %after
+  br i1 %due, label %retry, label %done
+
+retry:
+  %pace_at = getelementptr i8, ptr %pool, i64 552
+  %pace = load i64, ptr %pace_at, align 8
+  %later = add i64 %now, %pace
+  store i64 %later, ptr %after_at, align 8
+  br label %ring
+
 done:
+  ret void
+}
+
+define internal void @ovc_ring(ptr %pool) nounwind {
+  %sleeping = getelementptr i8, ptr %pool, i64 256
+  %bell = getelementptr i8, ptr %pool, i64 260
+  %mark = atomicrmw xchg ptr %sleeping, i32 0 seq_cst, align 4
+  %tone = atomicrmw add ptr %bell, i32 1 seq_cst, align 4
+  call void @ovc_wake(ptr %bell)
   ret void
 }
 
@@ -305,12 +327,11 @@ entry:
   %bell = getelementptr i8, ptr %pool, i64 260
   %spin_at = getelementptr i8, ptr %pool, i64 528
   %spin = load i64, ptr %spin_at, align 8
-  %polite = lshr i64 %spin, 3
   %start = call i64 @ovc_clock()
   br label %look
 
 look:
-  %i = phi i32 [ 0, %entry ], [ %j, %pause ], [ %j, %spent ], [ %j, %yield ]
+  %i = phi i32 [ 0, %entry ], [ %j, %pause ], [ %j, %place ]
   %word = load atomic i64, ptr %pool acquire, align 64
   %launch = lshr i64 %word, 20
   %new = icmp ne i64 %launch, %last
@@ -327,19 +348,21 @@ clock:
   %now = call i64 @ovc_clock()
   %age = sub i64 %now, %start
   %tired = icmp uge i64 %age, %spin
-  br i1 %tired, label %rest, label %spent
+  br i1 %tired, label %rest, label %place
 
-spent:
-  %long = icmp ugt i64 %age, %polite
-  br i1 %long, label %yield, label %look
-
-yield:
-  %r = call i32 @sched_yield()
-  br label %look
+place:
+  %cpu_at = getelementptr i8, ptr %pool, i64 48
+  %theirs = load atomic i32, ptr %cpu_at monotonic, align 8
+  %mine = call i32 @ovc_cpu()
+  %apart = icmp ne i32 %mine, %theirs
+  %unknown = icmp slt i32 %mine, 0
+  %fine = or i1 %apart, %unknown
+  br i1 %fine, label %look, label %rest
 
 rest:
+  %mark = phi i32 [ 1, %clock ], [ 2, %place ], [ %mark, %sleep ]
   %tone = load atomic i32, ptr %bell seq_cst, align 4
-  %mark = atomicrmw xchg ptr %sleeping, i32 1 seq_cst
+  %old = atomicrmw or ptr %sleeping, i32 %mark seq_cst, align 4
   %again = load atomic i64, ptr %pool seq_cst, align 64
   %again_launch = lshr i64 %again, 20
   %changed = icmp ne i64 %again_launch, %last
@@ -480,7 +503,7 @@ define void @ovc_start(ptr %pool) nounwind {
 entry:
   %wanted_at = getelementptr i8, ptr %pool, i64 512
   %started_at = getelementptr i8, ptr %pool, i64 520
-  %handles = getelementptr i8, ptr %pool, i64 552
+  %handles = getelementptr i8, ptr %pool, i64 560
   %wanted = load i64, ptr %wanted_at, align 8
   br label %head
 
@@ -507,9 +530,10 @@ done:
 define void @ovc_stop(ptr %pool) nounwind {
 entry:
   %started_at = getelementptr i8, ptr %pool, i64 520
-  %handles = getelementptr i8, ptr %pool, i64 552
+  %handles = getelementptr i8, ptr %pool, i64 560
   %started = load i64, ptr %started_at, align 8
-  call void @ovc_publish(ptr %pool, i64 -1)
+  store atomic i64 -1, ptr %pool seq_cst, align 64
+  call void @ovc_ring(ptr %pool)
   br label %head
 
 head:

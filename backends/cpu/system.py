@@ -25,7 +25,7 @@ CLOCK_MONOTONIC = {"linux": 1, "darwin": 6}
 
 def system_ir(triple: str) -> str:
     """
-    LLVM IR of `ovc_sleep`, `ovc_wake`, `ovc_pause` and `ovc_clock` for `triple`.
+    LLVM IR of `ovc_sleep`, `ovc_wake`, `ovc_pause`, `ovc_cpu`, `ovc_clock`.
 
     A bare architecture means Linux.
 
@@ -37,7 +37,8 @@ def system_ir(triple: str) -> str:
         raise ValueError(f"no threads for the system of {triple!r}")
     declaration, pause = PAUSE.get(architecture, ("", ""))
     clock = CLOCK.replace("CLOCK_MONOTONIC", str(CLOCK_MONOTONIC[system]))
-    parts = [declaration, _sleep(architecture, system), THREADS, clock]
+    place = CPU if system == "linux" else NO_CPU
+    parts = [declaration, _sleep(architecture, system), THREADS, place, clock]
     return "\n".join(part.replace("PAUSE", pause) for part in parts if part)
 
 
@@ -102,6 +103,23 @@ declare i32 @pthread_join(i64, ptr)
 define internal void @ovc_pause() nounwind {
   PAUSE
   ret void
+}
+"""
+
+CPU = """
+declare i32 @sched_getcpu()
+
+; The number of the CPU this thread is on, or -1.
+define internal i32 @ovc_cpu() nounwind {
+  %cpu = call i32 @sched_getcpu()
+  ret i32 %cpu
+}
+"""
+
+NO_CPU = """
+; The system does not say on which CPU this thread is.
+define internal i32 @ovc_cpu() nounwind {
+  ret i32 -1
 }
 """
 

@@ -7,6 +7,20 @@ from typing import Any
 
 from ..target import Target
 
+V2 = "+cx16,+popcnt,+sahf,+sse3,+sse4.1,+sse4.2,+ssse3"
+V3 = f"{V2},+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+xsave"
+V4 = f"{V3},+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl"
+X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
+
+LEVELS: dict[str, tuple[str, str, str]] = {
+    "x86-64": (X86, "x86-64", ""),
+    "x86-64-v2": (X86, "x86-64-v2", V2),
+    "x86-64-v3": (X86, "x86-64-v3", V3),
+    "x86-64-v4": (X86, "x86-64-v4", V4),
+    "aarch64": (ARM, "generic", "+neon"),
+}
+"""Processors by the name of their level: LLVM's triple, CPU and features."""
+
 
 @cache
 def host_target() -> Target:
@@ -19,7 +33,9 @@ def host_target() -> Target:
     return cpu_target(
         llvm.get_default_triple(),
         llvm.get_host_cpu_name(),
-        ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(features.items())),
+        ",".join(
+            f"{'+' if on else '-'}{name}" for name, on in sorted(features.items())
+        ),
     )
 
 
@@ -27,9 +43,11 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
     """A processor with these LLVM names; unknown vector units count as 128 bits."""
     details: dict[str, Any] = {"triple": triple, "cpu": cpu, "features": features}
     enabled = {f[1:] for f in features.split(",") if f.startswith("+")}
+    arm = triple.startswith(("aarch64", "arm64"))
+    details["fused"] = arm or "fma" in enabled
     if "avx512f" in enabled:
         return Target("cpu", 16, 32, 28, details=details)
     if "avx2" in enabled:
         return Target("cpu", 8, 16, 12, details=details)
-    registers = 32 if triple.startswith(("aarch64", "arm64")) else 16
+    registers = 32 if arm else 16
     return Target("cpu", 4, registers, registers - 6, details=details)

@@ -277,6 +277,12 @@ class Speller:
             return f"{BUILTINS[kind]}({', '.join(operands)})"
         if kind in CONVERSIONS:
             return CONVERSIONS[kind](self, op, operands[0], width)
+        return self.special(op, operands, element, width)
+
+    def special(
+        self, op: Operation, operands: Sequence[str], element: Attribute, width: int
+    ) -> str:
+        """Operations that are in no table."""
         match op:
             case arith.NegfOp():
                 return f"-{operands[0]}"

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from ...runtime.errors import ArtifactError
-from ..options import CompileOptions, Shape, parse_input_shape
+from ..options import CompileOptions
 from .console import human_bytes, note, print_json, show, watching
+from .conversion_flags import ModelOptions, converts, parsed_shapes
 
 Shapes = Annotated[
     list[str] | None,
@@ -25,14 +26,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors and resu
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+@converts
 def compile_command(
     model: Annotated[Path, typer.Argument(help="An ONNX file.")],
-    output: Annotated[
+    options: ModelOptions,
+    artifact: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The artifact; MODEL.ovc here by default."),
+        typer.Option(
+            "--artifact", "-o", help="The artifact; MODEL.ovc here by default."
+        ),
     ] = None,
     target: Annotated[str, typer.Option("--target", "-t", help="cpu or gpu.")] = "cpu",
-    input_shape: Shapes = None,
+    cpu: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="A processor level such as x86-64-v3."),
+    ] = None,
     pipeline: Annotated[
         str | None, typer.Option(help="Generic passes to run, as ovc-opt takes them.")
     ] = None,
@@ -49,14 +57,13 @@ def compile_command(
     ] = False,
 ) -> None:
     """Compile a model to an artifact."""
-    shapes = parsed_shapes(input_shape)
     if target not in ("cpu", "gpu"):
         raise typer.BadParameter(
             f"'{target}' is neither cpu nor gpu", param_hint="--target"
         )
     if json and print_ir_after:
         raise typer.BadParameter("--json and --print-ir-after exclude each other")
-    place = output or Path(f"{model.stem}.ovc")
+    place = artifact or options.artifact or Path(f"{model.stem}.ovc")
     check_writable(place)
 
     from ...runtime.artifact import write_artifact
@@ -65,16 +72,18 @@ def compile_command(
     check_steps(print_ir_after or [], target, pipeline)
     start = time.perf_counter()
     with watching(quiet, print_ir_after or []) as observer:
-        options = CompileOptions(
-            input_shapes=shapes,
+        chosen = CompileOptions(
+            input_shapes=options.input_shapes,
+            conversion=options.conversion,
             pipeline=pipeline,
+            cpu=cpu,
             check_every_pass=verbose,
             observer=observer,
         )
-        artifact = compile_file(model, target, options)
-        write_artifact(place, artifact)
+        compiled = compile_file(model, target, chosen)
+        write_artifact(place, compiled)
     seconds = time.perf_counter() - start
-    manifest = artifact.manifest
+    manifest = compiled.manifest
     facts: dict[str, Any] = {
         "artifact": str(place),
         "target": target,
@@ -108,24 +117,6 @@ def compile_command(
         )
 
 
-def parsed_shapes(texts: list[str] | None) -> dict[str, Shape]:
-    """Shapes by input name. A malformed one is wrong usage."""
-    shapes: dict[str, Shape] = {}
-    for text in texts or []:
-        try:
-            name, shape = parse_input_shape(text)
-        except ValueError as problem:
-            raise typer.BadParameter(
-                str(problem), param_hint="--input-shape"
-            ) from problem
-        if name in shapes:
-            raise typer.BadParameter(
-                f"the shape of '{name}' is given twice", param_hint="--input-shape"
-            )
-        shapes[name] = shape
-    return shapes
-
-
 def check_steps(names: list[str], target: str, network: str | None) -> None:
     """Refuse names that are no pass or stage of the pipeline."""
     if not names:
@@ -152,3 +143,6 @@ def check_writable(path: Path) -> None:
         raise ArtifactError(f"{path}: is a folder")
     if not os.access(folder, os.W_OK):
         raise ArtifactError(f"{path}: the folder {folder} cannot be written to")
+
+
+__all__ = ["Json", "Quiet", "Shapes", "compile_command", "parsed_shapes"]

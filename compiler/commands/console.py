@@ -123,6 +123,9 @@ class Collecting(Observer):
     def after_pass(self, name: str, module: Any) -> None:
         self.stage(name, module)
 
+    def told(self, sentence: str) -> None:
+        note(sentence, style="yellow")
+
     def table(self) -> Table:
         """One row a pass."""
         numbers = ("ms", "operations", "rewrites")

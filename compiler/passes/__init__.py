@@ -10,15 +10,19 @@ from .copy_outputs import CopyOutputsPass
 from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
 from .decompose import DecomposePass
+from .decompose_linear import DecomposeLinearPass
 from .expand_math import ExpandMathPass
 from .fix_shapes import FixShapesPass
 from .fold_batch_norm import FoldBatchNormPass
 from .fold_constants import FoldConstantsPass
 from .fold_preprocessing import FoldPreprocessingPass
 from .fuse_epilogues import FuseEpiloguesPass
+from .fuse_linear import FuseLinearPass
+from .halve_weights import HalveWeightsPass, ReadHalvesPass
 from .infer_shapes import InferShapesPass
 from .legalize_scalars import LegalizeScalarsPass
 from .lower_kernels import LowerKernelsPass
+from .merge_linear import MergeLinearPass
 from .place_parts import PlacePartsPass
 from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
@@ -26,6 +30,7 @@ from .remove_empty import RemoveEmptyPass
 from .remove_identity import RemoveIdentityPass
 from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
+from .use_winograd import UseWinogradPass
 
 PASSES: tuple[type[ModulePass], ...] = (
     FixShapesPass,
@@ -37,10 +42,16 @@ PASSES: tuple[type[ModulePass], ...] = (
     CommonSubexpressionPass,
     RemoveIdentityPass,
     FoldBatchNormPass,
+    DecomposeLinearPass,
+    MergeLinearPass,
+    FuseLinearPass,
     RequireShapesPass,
     RemoveEmptyPass,
     CopyOutputsPass,
     DecomposePass,
+    UseWinogradPass,
+    HalveWeightsPass,
+    ReadHalvesPass,
     AssignLayoutsPass,
     BlockRowsPass,
     PlacePartsPass,

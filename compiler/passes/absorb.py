@@ -21,7 +21,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects import nn
 from ...dialects.nn.base import NNOp, integer, number
-from ...dialects.types import shape_of
+from ...dialects.types import shape_of, value_dtype
 from .algebra import Algebra
 from .linear import Obstacle
 
@@ -90,6 +90,9 @@ def layer_of(op: NNOp, data: SSAValue | None, constants: set[SSAValue]) -> Layer
     inner = 1 - inner if turned else inner
     return Layer(op, int(left), int(not left), inner, rank - (2 if left else 1))
 
+
+BORDER_BYTES = 65536
+"""Larger corrections at the border would not be folded."""
 
 Rule: TypeAlias = Callable[[Layer, SSAValue, Algebra], NNOp]
 """The layer with a factor or addend (one number or a vector) taken in."""
@@ -177,11 +180,30 @@ def check_unpadded(op: NNOp) -> None:
         return
     assert isinstance(op, nn.ConvTransposeOp)
     for window in op.windows():
-        exact = window.input == window.output + window.begin + window.end
-        if window.kernel != 1 or window.stride != 1 or window.begin or not exact:
+        moved = window.begin or window.input != window.output
+        if window.kernel != 1 or window.stride != 1 or moved:
             raise Obstacle("outputs of nn.conv_transpose see different taps")
-        if window.input != window.output:
-            raise Obstacle("outputs of nn.conv_transpose see different taps")
+
+
+def add_around_border(layer: Layer, k: SSAValue, algebra: Algebra) -> NNOp:
+    """
+    `conv(x + k)` with padding as `conv(x) + conv(k everywhere)`: the second is constant.
+    """
+    op = layer.op
+    if not isinstance(op, nn.ConvOp):
+        return add_to_input(layer, k, algebra)
+    _, channels, *sizes = shape_of(op.x)
+    itemsize = value_dtype(op.x).itemsize
+    results = shape_of(op.output)[1:]
+    needed = itemsize * max(channels * prod(sizes), prod(results))
+    if needed > BORDER_BYTES:
+        raise Obstacle(f"the correction at the border would take {needed} bytes")
+    shaped = algebra.reshape(k, [1, prod(shape_of(k)), *(1 for _ in sizes)])
+    field = algebra.expand(shaped, [1, channels, *sizes])
+    border = algebra.write(nn.ConvOp.make(field, op.w, None, **op.properties))
+    conv = layer.rebuilt(op.w, layer.bias)
+    algebra.write(conv)
+    return nn.AddOp.make(conv.results[0], border)
 
 
 def conv_outputs(layer: Layer, k: SSAValue, algebra: Algebra) -> SSAValue:
@@ -230,9 +252,7 @@ def summed_weights(layer: Layer, k: SSAValue, algebra: Algebra) -> SSAValue:
     return algebra.reshape(total, [groups * outputs])
 
 
-def in_matrix(
-    layer: Layer, k: SSAValue, algebra: Algebra, *, output: bool
-) -> SSAValue:
+def in_matrix(layer: Layer, k: SSAValue, algebra: Algebra, *, output: bool) -> SSAValue:
     """A vector in the shape in which it broadcasts along rows or columns of a matrix."""
     columns = (layer.weights == 1) == output
     if turned_weights(layer):
@@ -241,9 +261,7 @@ def in_matrix(
     return algebra.reshape(k, [1, size] if columns else [size, 1])
 
 
-def with_addend(
-    layer: Layer, w: SSAValue, addend: SSAValue, algebra: Algebra
-) -> NNOp:
+def with_addend(layer: Layer, w: SSAValue, addend: SSAValue, algebra: Algebra) -> NNOp:
     """A gemm that adds a constant, on top of the one it has."""
     op, bias = layer.op, layer.bias
     beta = number(op.properties.get("beta"), 1.0)
@@ -275,5 +293,3 @@ def vector(
     if part is None or part == (0, size) or size == 1:
         return flat
     return algebra.slice(flat, *part)
-
-

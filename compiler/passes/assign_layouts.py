@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import Float32Type, TensorType
+from xdsl.dialects.builtin import Float16Type, Float32Type, TensorType
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, BlockArgument, SSAValue
 
@@ -182,7 +182,7 @@ class Chooser:
         """Give a constant operand a layout of its own."""
         source = op.operands[index].owner
         if not isinstance(source, ConstantOp) or not isinstance(
-            source.output.type.element_type, Float32Type
+            source.output.type.element_type, Float16Type | Float32Type
         ):
             return
         packed = ConstantOp(source.array, with_layout(source.output.type, layout))

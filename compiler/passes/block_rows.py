@@ -82,5 +82,3 @@ def _is_product(use: Use) -> bool:
         and use.index == 0
         and isinstance(op.operands[1].owner, ConstantOp)
     )
-
-

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from xdsl.ir import Block, Operation
 
 from ...dialects.const import ConstantOp
+from .reasons import is_kept
 from .rewrite import FunctionPass, is_pure, replace
 
 PROBE = 64
@@ -36,7 +37,7 @@ class CommonSubexpressionPass(FunctionPass):
         for op in list(body.ops):
             if isinstance(op, ConstantOp):
                 first = constants.first_equal(op)
-            elif is_pure(op):
+            elif is_pure(op) and not is_kept(op):
                 first = known.setdefault(_key(op), op)
             else:
                 continue

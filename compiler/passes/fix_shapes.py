@@ -42,6 +42,8 @@ def fix_shapes(module: ModuleOp, shapes: Shapes) -> None:
     """
     function = main_function(module)
     names = input_names(function)
+    if "" in shapes and len(names) == 1:
+        shapes = {names[0] if not name else name: s for name, s in shapes.items()}
     for name in shapes:
         _check_known(name, names)
     arguments = function.body.block.args

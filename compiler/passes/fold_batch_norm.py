@@ -42,6 +42,7 @@ from ...dialects.nn import (
 from ...dialects.nn.base import NNOp, integer, number
 from ...dialects.types import element_type, is_static, shape_of, value_dtype
 from ..locations import merge_sources
+from .reasons import is_kept
 from .rewrite import FunctionPass, erase_if_dead, replace
 
 
@@ -213,13 +214,17 @@ def _properties(op: NNOp) -> dict[str, Any]:
 
 def _may_absorb(linear: NNOp, constants: set[SSAValue]) -> bool:
     """Whether its weights are constants and nobody else reads its result."""
-    if type(linear) not in RULES or not linear.results[0].has_one_use():
+    if is_kept(linear) or type(linear) not in RULES:
+        return False
+    if not linear.results[0].has_one_use():
         return False
     return constants.issuperset(linear.operands[1:])
 
 
 def _is_plain(norm: BatchNormOp, constants: set[SSAValue]) -> bool:
     """Whether all parameters are constants of the input's element type."""
+    if is_kept(norm):
+        return False
     x, *parameters = norm.operands
     element = element_type(x)
     if not isinstance(element, Float32Type | Float64Type):

@@ -128,4 +128,3 @@ def is_positive(value: SSAValue) -> bool:
     """Whether a constant's numbers are known, and all are greater than zero."""
     array = constant_array(value)
     return array is not None and bool((array > 0).all() and np.isfinite(array).all())
-

@@ -273,7 +273,9 @@ def part_of(value: SSAValue) -> SSAValue | None:
     if isinstance(owner, SplitOp | SliceOp) and placed_parts(owner):
         return owner.operands[0]
     for use in value.uses:
-        if isinstance(use.operation, ConcatOp) and use.index in placed_parts(use.operation):
+        if isinstance(use.operation, ConcatOp) and use.index in placed_parts(
+            use.operation
+        ):
             return use.operation.results[0]
     return None
 

@@ -79,7 +79,9 @@ class Placer:
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
         placed = [
             index
-            for index, (result, start) in enumerate(zip(op.results, starts, strict=True))
+            for index, (result, start) in enumerate(
+                zip(op.results, starts, strict=True)
+            )
             if self._read_in_place(Link(result, op.x, axis, start))
         ]
         if len(placed) == len(op.results):
@@ -182,4 +184,3 @@ def placed_parts(op: NNOp) -> Sequence[int]:
     """Positions of the operands or results of `op` that need no copy."""
     parts = op.attributes.get(PARTS)
     return () if parts is None else [int(v) for v in parts.iter_values()]  # pyright: ignore
-

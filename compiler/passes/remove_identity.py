@@ -23,6 +23,7 @@ from ...dialects import nn
 from ...dialects.const import constant_array
 from ...dialects.nn.base import NNOp, ints, text
 from ...dialects.types import Array, is_static, shape_of
+from .reasons import is_kept
 from .rewrite import FunctionPass, replace
 
 
@@ -35,6 +36,8 @@ class RemoveIdentityPass(FunctionPass):
     def rewrite(self, body: Block) -> int:
         count = 0
         for op in list(body.ops):
+            if is_kept(op):
+                continue
             if isinstance(op, NNOp) and (value := unchanged(op)) is not None:
                 replace(op, [], [value])
                 count += 1

@@ -35,7 +35,9 @@ class NestInfo:
 
     def __init__(self, nest: NestOp) -> None:
         self.nest = nest
-        self.sizes: dict[SSAValue, int] = dict(zip(nest.dims, nest.extents, strict=True))
+        self.sizes: dict[SSAValue, int] = dict(
+            zip(nest.dims, nest.extents, strict=True)
+        )
         self.body = list(nest.body.block.ops)
         self.dims = self._dims()
         self.reduces = [op for op in self.body if isinstance(op, ReduceOp)]
@@ -133,7 +135,9 @@ class NestInfo:
         blocks = Linear.of(OUTER, -(-size // lanes)) * lanes
         here = access.flat.substitute({dim: blocks + Linear.of(LANE, min(lanes, size))})
         if here.in_quotient(LANE) or any(
-            dim in self.dims[i] for i in access.op.indices if not isinstance(i, BlockArgument)
+            dim in self.dims[i]
+            for i in access.op.indices
+            if not isinstance(i, BlockArgument)
         ):
             return None
         return here.coefficient(LANE)
@@ -172,9 +176,7 @@ class NestInfo:
                 return True
             if isinstance(op, ReadOp) and op.guard is not None:
                 used = {
-                    op.indices[d]
-                    for e in op.guard.data.results
-                    for d in e.used_dims()
+                    op.indices[d] for e in op.guard.data.results for d in e.used_dims()
                 }
                 if dim in used:
                     return True

@@ -117,7 +117,9 @@ class Lowering:
             for loop in nest.schedule.loops
         ]
         self.loops += self._remaining()
-        self.copies = [(dim, step) for kind, dim, step in self.loops if kind == "unroll"]
+        self.copies = [
+            (dim, step) for kind, dim, step in self.loops if kind == "unroll"
+        ]
         vectors = [(dim, step) for kind, dim, step in self.loops if kind == "vector"]
         self.vector, self.lanes = vectors[0] if vectors else (None, 1)
         self.body = list(nest.body.block.ops)
@@ -229,9 +231,7 @@ class Lowering:
             dict(zip(self.nest.dims, self.nest.extents, strict=True)),
         )
         loops = [
-            loop
-            for loop in self.loops
-            if loop[1] in self.shared and loop[0] in WALKED
+            loop for loop in self.loops if loop[1] in self.shared and loop[0] in WALKED
         ]
         grid = [loop for loop in loops if loop[0] == "parallel"]
         self._grid(grid, [loop for loop in loops if loop[0] != "parallel"], whole)
@@ -428,7 +428,9 @@ class Lowering:
         result.name_hint = acc.name_hint
         return result
 
-    def _only_valid(self, kind: str, value: SSAValue, valid: tuple[int, int]) -> SSAValue:
+    def _only_valid(
+        self, kind: str, value: SSAValue, valid: tuple[int, int]
+    ) -> SSAValue:
         """`value` with the identity of `kind` where lanes are outside."""
         type_ = tile_type(value)
         dim, count = valid
@@ -554,7 +556,9 @@ class Lowering:
         load = LoadOp(buffer, indices, map_, type_, offset, mask, valid, fill)
         return self.add(load)
 
-    def _inside(self, guards: Sequence[Linear], bounds: Sequence[int]) -> SSAValue | None:
+    def _inside(
+        self, guards: Sequence[Linear], bounds: Sequence[int]
+    ) -> SSAValue | None:
         """A mask of `0 <= guard < bound` for all, or None when that always holds."""
         doubtful = [
             (guard, bound)
@@ -563,7 +567,9 @@ class Lowering:
         ]
         if not doubtful:
             return None
-        tiles = [self._position(guard, self._position_type(guard)) for guard, _ in doubtful]
+        tiles = [
+            self._position(guard, self._position_type(guard)) for guard, _ in doubtful
+        ]
 
         def body(block: Block) -> SSAValue:
             total: SSAValue | None = None
@@ -603,7 +609,9 @@ class Lowering:
                 place = [p.without(index) for p in place]
         return dims, place, offset
 
-    def _scaled_sum(self, total: SSAValue | None, part: SSAValue, factor: int) -> SSAValue:
+    def _scaled_sum(
+        self, total: SSAValue | None, part: SSAValue, factor: int
+    ) -> SSAValue:
         """`total + factor * part` on integer tiles."""
         inputs = [part] if total is None else [part, total]
         shapes = [tile_type(t).dims for t in inputs]
@@ -748,13 +756,14 @@ class Lowering:
         return op.results[0] if op.results else None  # pyright: ignore
 
 
-def _range_tests(
-    value: SSAValue, guard: Linear, bound: int
-) -> list[list[Operation]]:
+def _range_tests(value: SSAValue, guard: Linear, bound: int) -> list[list[Operation]]:
     """Operations that test `0 <= value` and `value < bound`, where that is in doubt."""
     tests: list[list[Operation]] = []
     low, high = guard.interval
-    for doubtful, limit, predicate in ((low < 0, 0, "sge"), (high >= bound, bound, "slt")):
+    for doubtful, limit, predicate in (
+        (low < 0, 0, "sge"),
+        (high >= bound, bound, "slt"),
+    ):
         if doubtful:
             number = arith.ConstantOp(IntegerAttr(limit, i64))
             tests.append([number, arith.CmpiOp(value, number.result, predicate)])
@@ -775,4 +784,11 @@ class ApplySchedulePass(ModulePass):
                 nest.erase()
 
 
-__all__ = ["ApplySchedulePass", "FloatAttr", "IntegerType", "Lowering", "f32", "segments"]
+__all__ = [
+    "ApplySchedulePass",
+    "FloatAttr",
+    "IntegerType",
+    "Lowering",
+    "f32",
+    "segments",
+]

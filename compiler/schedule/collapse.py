@@ -89,7 +89,9 @@ def _rewrite(
     for name in ("map", "guard"):
         old = op.properties.get(name)
         if isinstance(old, AffineMapAttr):
-            results = tuple(e.replace_dims_and_symbols(new, []) for e in old.data.results)
+            results = tuple(
+                e.replace_dims_and_symbols(new, []) for e in old.data.results
+            )
             op.properties[name] = AffineMapAttr(AffineMap(len(indices), 0, results))
     position = 1 if isinstance(op, ReadOp) else 2
     rest = op.operands[position + len(op.indices) :]

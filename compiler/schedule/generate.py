@@ -128,9 +128,7 @@ class Generator:
         assert info.contraction is not None
         reduce, left, right = info.contraction
         kept = [d for d in info.shared if d not in reduce.dims and self.sizes[d] > 1]
-        steady = [
-            a for a in (left, right) if a is not None and vector.dim in a.dims
-        ]
+        steady = [a for a in (left, right) if a is not None and vector.dim in a.dims]
         across = vector.dim in reduce.dims
         rows = [
             d
@@ -156,7 +154,9 @@ class Generator:
         for dim, step in tile.items():
             small = used < 16 and self.sizes[dim] > step
             self.loops.append(
-                LoopAttr.of("parallel" if small else "serial", dim.name_hint or "", step)
+                LoopAttr.of(
+                    "parallel" if small else "serial", dim.name_hint or "", step
+                )
             )
         self.loops.sort(key=lambda loop: loop.mapping.data != "parallel")
         self._reduction(reduce.dims, vector, across)
@@ -201,9 +201,7 @@ class Generator:
                 tile = {outer: more, inner: best}
         return tile
 
-    def _reduction(
-        self, dims: object, vector: Vector, across: bool
-    ) -> None:
+    def _reduction(self, dims: object, vector: Vector, across: bool) -> None:
         """Serial loops over reduced dimensions, in the blocks that memory has."""
         later: list[SSAValue] = []
         for dim in dims:  # pyright: ignore
@@ -216,7 +214,9 @@ class Generator:
         for dim in dims:  # pyright: ignore
             if dim is vector.dim and across:
                 self.loop("serial", dim, vector.lanes)
-            elif dim not in later and self.sizes[dim] > 1 and block_free(self.info, dim):
+            elif (
+                dim not in later and self.sizes[dim] > 1 and block_free(self.info, dim)
+            ):
                 self.loop("serial", dim)
         for dim in dims:  # pyright: ignore
             blocked = dim in later or not block_free(self.info, dim)
@@ -225,7 +225,9 @@ class Generator:
 
     # windows and folds
 
-    def _window(self, vector: Vector, kept: list[SSAValue], taps: list[SSAValue]) -> None:
+    def _window(
+        self, vector: Vector, kept: list[SSAValue], taps: list[SSAValue]
+    ) -> None:
         """Each lane has sums of its own: hide latency behind several of them."""
         others = [d for d in kept if d is not vector.dim]
         row = others[-1] if others and vector.dim is not None else None
@@ -262,8 +264,12 @@ class Generator:
     def _fold(self, vector: Vector) -> None:
         info = self.info
         kept = [d for d in info.shared if self.sizes[d] > 1]
-        if vector.dim is not None and vector.dim not in info.reduced and all(
-            len(r.dims) and vector.dim in info.dims[r.result] for r in info.reduces
+        if (
+            vector.dim is not None
+            and vector.dim not in info.reduced
+            and all(
+                len(r.dims) and vector.dim in info.dims[r.result] for r in info.reduces
+            )
         ):
             taps = list(dict.fromkeys(d for r in info.reduces for d in r.dims))
             self._window(vector, kept, [d for d in taps if self.sizes[d] > 1])

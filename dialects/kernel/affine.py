@@ -234,7 +234,9 @@ class Linear:
                 value = at(term.key)
             else:
                 inner = term.value.evaluate(at)
-                value = inner % term.divisor if term.remainder else inner // term.divisor
+                value = (
+                    inner % term.divisor if term.remainder else inner // term.divisor
+                )
             total += coefficient * value
         return total
 
@@ -245,7 +247,11 @@ class Linear:
             if isinstance(term, Counter):
                 part = of(term.key)
             else:
-                kind = AffineBinaryOpKind.Mod if term.remainder else AffineBinaryOpKind.FloorDiv
+                kind = (
+                    AffineBinaryOpKind.Mod
+                    if term.remainder
+                    else AffineBinaryOpKind.FloorDiv
+                )
                 divisor = AffineConstantExpr(term.divisor)
                 part = AffineBinaryOpExpr(kind, term.value.expression(of), divisor)
             if coefficient != 1:
@@ -254,7 +260,9 @@ class Linear:
             total = part if total is None else _sum(total, part)
         if total is None:
             return AffineConstantExpr(self.constant)
-        return _sum(total, AffineConstantExpr(self.constant)) if self.constant else total
+        return (
+            _sum(total, AffineConstantExpr(self.constant)) if self.constant else total
+        )
 
 
 def _sum(lhs: AffineExpr, rhs: AffineExpr) -> AffineExpr:

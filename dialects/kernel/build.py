@@ -298,6 +298,12 @@ class Nest:
         """The smaller one; NaN if either is NaN."""
         return lhs.binary("min", rhs)
 
+    def fma(self, a: Scalar, b: Scalar | float, c: Scalar) -> Scalar:
+        """`a * b + c`, rounded once."""
+        factor = b if isinstance(b, Scalar) else self.const(b, a.dtype)
+        value = self.emit(math.FmaOp(a.value, factor.value, c.value))
+        return Scalar(self, value, a.dtype)
+
     def pow(self, base: Scalar, exponent: Scalar | float) -> Scalar:
         """`base ** exponent` in floating point."""
         if not isinstance(exponent, Scalar):
@@ -322,7 +328,12 @@ def _may_leave(index: Linear, size: int, halo: tuple[int, int] = (0, 0)) -> bool
 
 
 def _number_attribute(number: float, type_: Attribute) -> Attribute:
-    from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type, Float64Type
+    from xdsl.dialects.builtin import (
+        BFloat16Type,
+        Float16Type,
+        Float32Type,
+        Float64Type,
+    )
 
     if isinstance(type_, Float16Type | BFloat16Type | Float32Type | Float64Type):
         return FloatAttr(float(number), type_)

@@ -47,10 +47,14 @@ def erf(x: Array) -> Array:
     return np.array(flat).reshape(x.shape).astype(x.dtype)
 
 
-def _unsigned(function: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
+def _unsigned(
+    function: Callable[[Array, Array], Array],
+) -> Callable[[Array, Array], Array]:
     def apply(a: Array, b: Array) -> Array:
         kind = np.dtype(f"u{a.dtype.itemsize}")
-        return np.asarray(function(a.view(kind), b.view(kind))).astype(kind).view(a.dtype)
+        return (
+            np.asarray(function(a.view(kind), b.view(kind))).astype(kind).view(a.dtype)
+        )
 
     return apply
 
@@ -169,11 +173,15 @@ class Evaluation:
     def points(self, fixed: Mapping[SSAValue, int]) -> None:
         """Evaluate the body at all points, or at one."""
         rank = len(self.extents)
-        for axis, (dim, size) in enumerate(zip(self.nest.dims, self.extents, strict=True)):
+        for axis, (dim, size) in enumerate(
+            zip(self.nest.dims, self.extents, strict=True)
+        ):
             shape = [1] * rank
             shape[axis] = size
             points = np.arange(size).reshape(shape)
-            self.values[dim] = np.full([1] * rank, fixed[dim]) if dim in fixed else points
+            self.values[dim] = (
+                np.full([1] * rank, fixed[dim]) if dim in fixed else points
+            )
         self.single = bool(fixed)
         with np.errstate(all="ignore"):
             for op in self.nest.body.block.ops:
@@ -293,7 +301,8 @@ def compute(op: Operation, operands: Sequence[Array]) -> Array:
         if predicate < 6:
             return COMPARE[predicate](*operands)
         unsigned = [
-            o.view(f"u{o.dtype.itemsize}") if o.dtype.kind == "i" else o for o in operands
+            o.view(f"u{o.dtype.itemsize}") if o.dtype.kind == "i" else o
+            for o in operands
         ]
         return COMPARE[predicate - 4](*unsigned)
     raise NotImplementedError(op.name)
@@ -355,4 +364,10 @@ def _run_loops(op: NNOp, known: dict[SSAValue, Array]) -> None:
         evaluate_nest(built.op, arrays)
 
 
-__all__ = ["AffineMapAttr", "DenseArrayBase", "IntegerType", "evaluate_nest", "evaluate_op"]
+__all__ = [
+    "AffineMapAttr",
+    "DenseArrayBase",
+    "IntegerType",
+    "evaluate_nest",
+    "evaluate_op",
+]

@@ -82,7 +82,9 @@ class FollowerLoops(Loops):
         names = list({**(sizes or {}), **named})
         if len(names) != len(self.place) or self.anchor is None:
             raise NotFusible(f"dimensions {names} are not those of the anchor's write")
-        return FollowerNest(self.anchor, dict(zip(names, self.place, strict=True)), self)
+        return FollowerNest(
+            self.anchor, dict(zip(names, self.place, strict=True)), self
+        )
 
 
 class FollowerNest(Nest):

@@ -273,7 +273,9 @@ class ReduceOp(IRDLOperation):
 
     def verify_(self) -> None:
         if self.kind.data not in REDUCTIONS:
-            raise VerifyException(f"reduction {self.kind.data} is not one of {REDUCTIONS}")
+            raise VerifyException(
+                f"reduction {self.kind.data} is not one of {REDUCTIONS}"
+            )
         if self.init is not None and self.init.type != self.value.type:
             raise VerifyException(
                 f"init is {self.init.type}, the reduced value {self.value.type}"
@@ -391,15 +393,23 @@ class NestOp(IRDLOperation):
             raise VerifyException(f"dimensions need different names, not {names}")
         for loop in self.schedule.loops:
             if loop.dim.data not in names:
-                raise VerifyException(f"the schedule names unknown dimension {loop.dim.data}")
+                raise VerifyException(
+                    f"the schedule names unknown dimension {loop.dim.data}"
+                )
             if loop.mapping.data not in MAPPINGS:
-                raise VerifyException(f"mapping {loop.mapping.data} is not one of {MAPPINGS}")
+                raise VerifyException(
+                    f"mapping {loop.mapping.data} is not one of {MAPPINGS}"
+                )
         self._verify_registers()
 
     def _verify_registers(self) -> None:
         """Verify the part of the schedule that shapes tiles."""
-        unrolls = [loop for loop in self.schedule.loops if loop.mapping.data == "unroll"]
-        vectors = [loop for loop in self.schedule.loops if loop.mapping.data == "vector"]
+        unrolls = [
+            loop for loop in self.schedule.loops if loop.mapping.data == "unroll"
+        ]
+        vectors = [
+            loop for loop in self.schedule.loops if loop.mapping.data == "vector"
+        ]
         if len(vectors) > 1:
             raise VerifyException("only one dimension fills the lanes of registers")
         if len({loop.dim.data for loop in unrolls}) != len(unrolls):
@@ -410,7 +420,9 @@ class NestOp(IRDLOperation):
                 raise VerifyException(f"registers have 2, 4, 8, … lanes, not {lanes}")
             for loop in unrolls:
                 if loop.dim == vector.dim and loop.step.data != lanes:
-                    raise VerifyException(f"`{loop}` does not walk registers of `{vector}`")
+                    raise VerifyException(
+                        f"`{loop}` does not walk registers of `{vector}`"
+                    )
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" @{self.sym_name.data}(")
@@ -452,7 +464,9 @@ class NestOp(IRDLOperation):
         return nest
 
 
-def _check_place(buffer: SSAValue, indices: Sequence[SSAValue], map_: AffineMap) -> None:
+def _check_place(
+    buffer: SSAValue, indices: Sequence[SSAValue], map_: AffineMap
+) -> None:
     type_ = buffer.type
     assert isinstance(type_, MemRefType)
     if len(map_.results) != type_.get_num_dims():

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
+    BFloat16Type,
+    Float16Type,
     Float32Type,
     Float64Type,
     FloatAttr,
@@ -176,7 +178,9 @@ class Scalar:
 
     def __neg__(self) -> Scalar:
         if self.dtype.kind == "f":
-            return Scalar(self.nest, self.nest.emit(arith.NegfOp(self.value)), self.dtype)
+            return Scalar(
+                self.nest, self.nest.emit(arith.NegfOp(self.value)), self.dtype
+            )
         return 0 - self
 
     def __lt__(self, other: Scalar | float) -> Scalar:
@@ -347,5 +351,5 @@ def constant_op(number: float, dtype: np.dtype[Any]) -> arith.ConstantOp:
         if bits > 1 and whole >> (bits - 1):
             whole -= 1 << bits
         return arith.ConstantOp(IntegerAttr(whole, type_))
-    assert isinstance(type_, Float32Type | Float64Type)
+    assert isinstance(type_, BFloat16Type | Float16Type | Float32Type | Float64Type)
     return arith.ConstantOp(FloatAttr(float(number), type_))

@@ -314,7 +314,9 @@ class ApplyOp(IRDLOperation):
     result = result_def(TileType)
     body = region_def("single_block")
 
-    def __init__(self, inputs: Sequence[SSAValue], type_: TileType, body: Region) -> None:
+    def __init__(
+        self, inputs: Sequence[SSAValue], type_: TileType, body: Region
+    ) -> None:
         super().__init__(operands=[list(inputs)], result_types=[type_], regions=[body])
 
     def verify_(self) -> None:
@@ -334,7 +336,9 @@ class ApplyOp(IRDLOperation):
             printer.print_string(" = ")
             printer.print_ssa_value(names[1])
 
-        printer.print_list(list(zip(self.body.block.args, self.inputs, strict=True)), pair)
+        printer.print_list(
+            list(zip(self.body.block.args, self.inputs, strict=True)), pair
+        )
         printer.print_string(" -> ")
         printer.print_attribute(self.result.type)
         printer.print_string(" ")
@@ -501,7 +505,9 @@ class LoopOp(IRDLOperation):
             printer.print_list(list(zip(self.carried, self.init, strict=True)), pair)
         printer.print_string(" ")
         printer.print_region(
-            self.body, print_entry_block_args=False, print_block_terminators=bool(self.init)
+            self.body,
+            print_entry_block_args=False,
+            print_block_terminators=bool(self.init),
         )
 
 

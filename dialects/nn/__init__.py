@@ -28,6 +28,7 @@ from . import (
     resize,
     rnn,
     slicing,
+    winograd,
 )
 from .activation import (
     CeluOp,
@@ -215,6 +216,12 @@ from .slicing import (
     SliceOp,
 )
 from .symbols import SymbolsAttr
+from .winograd import (
+    WinogradInputOp,
+    WinogradOutputOp,
+    WinogradProductOp,
+    WinogradWeightsOp,
+)
 
 FAMILIES = (
     activation,
@@ -239,6 +246,7 @@ FAMILIES = (
     resize,
     rnn,
     slicing,
+    winograd,
 )
 OPS: tuple[type[NNOp], ...] = tuple(op for family in FAMILIES for op in family.OPS)
 
@@ -387,5 +395,9 @@ __all__ = [
     "TriluOp",
     "UnsqueezeOp",
     "WhereOp",
+    "WinogradInputOp",
+    "WinogradOutputOp",
+    "WinogradProductOp",
+    "WinogradWeightsOp",
     "XorOp",
 ]

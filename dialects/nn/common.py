@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import ml_dtypes
 import numpy as np
-from xdsl.dialects.builtin import IntegerType
+from xdsl.dialects.builtin import Float16Type, Float32Type, IntegerType
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import operand_def, result_def
 from xdsl.utils.exceptions import VerifyException
@@ -45,6 +45,18 @@ def require_same(values: Sequence[SSAValue]) -> None:
     if len(elements) > 1:
         names = " and ".join(map(str, elements))
         raise VerifyException(f"operands have element types {names}, expected the same")
+
+
+def require_product(values: Sequence[SSAValue]) -> None:
+    """
+    Like `require_same`; but the second operand, the weights, may be stored as half where
+    the first is in single precision.
+    """
+    left, right, *rest = values
+    if (element_type(left), element_type(right)) == (Float32Type(), Float16Type()):
+        require_same([left, *rest])
+    else:
+        require_same(values)
 
 
 def is_float(dtype: np.dtype[Any]) -> bool:

@@ -22,7 +22,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .base import Array, NNOp, element_type, integer, ints, shape_of, text, to_attribute
 from .channels import Channels
-from .common import require_same
+from .common import require_product
 from .numeric import widened
 from .windows import (
     AUTO_PADS,
@@ -113,7 +113,7 @@ class ConvOp(NNOp):
         return Channels(groups, ins, outs // groups)
 
     def elements(self) -> Sequence[Attribute]:
-        require_same(self.operands)
+        require_product(self.operands)
         return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
@@ -252,7 +252,7 @@ class ConvTransposeOp(NNOp):
         return Channels(groups, ins // groups, outs)
 
     def elements(self) -> Sequence[Attribute]:
-        require_same(self.operands)
+        require_product(self.operands)
         return [element_type(self.x)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:

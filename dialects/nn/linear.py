@@ -34,7 +34,7 @@ from .base import (
     text,
     to_attribute,
 )
-from .common import require_same
+from .common import require_product, require_same
 from .numeric import widened
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class MatmulOp(NNOp):
     output = result_def()
 
     def elements(self) -> Sequence[Attribute]:
-        require_same(self.operands)
+        require_product(self.operands)
         return [element_type(self.a)]
 
     def shapes(self) -> Sequence[tuple[int, ...]]:

@@ -35,9 +35,15 @@ ABI = 2
 OBJECT_MAGIC = (b"\x7fELF\2", b"\xcf\xfa\xed\xfe")
 """What 64-bit object files begin with: ELF, and Mach-O."""
 
-POOL_HELPERS, POOL_STARTED, POOL_SPIN, POOL_PATIENCE, POOL_TURN, POOL_HANDLES = range(
-    64, 70
-)
+(
+    POOL_HELPERS,
+    POOL_STARTED,
+    POOL_SPIN,
+    POOL_PATIENCE,
+    POOL_TURN,
+    POOL_PACE,
+    POOL_HANDLES,
+) = range(64, 71)
 """Fields of a pool, in words of 8 bytes; the others begin as zeros."""
 
 SPIN = 60_000
@@ -48,6 +54,9 @@ PATIENCE = 20_000
 
 TURN = 500_000
 """Nanoseconds after which a helper offers its core to others, between two chunks."""
+
+PACE = 250_000
+"""Nanoseconds between calls for helpers that found themselves on the caller's core."""
 
 CHUNKS = 4
 """Pieces of a launch for each thread: fast threads take more of them than slow ones."""
@@ -149,6 +158,7 @@ class Team:
         self.fields[POOL_SPIN] = SPIN
         self.fields[POOL_PATIENCE] = PATIENCE
         self.fields[POOL_TURN] = TURN
+        self.fields[POOL_PACE] = PACE
         self.code.start(self.address)
 
     @property

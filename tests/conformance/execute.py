@@ -107,7 +107,7 @@ class Cases:
             case None:
                 return None
             case K(array):
-                constant = ConstantOp(array)
+                constant = ConstantOp(np.asarray(array))
                 self.block.add_op(constant)
                 return constant.output
             case list():
