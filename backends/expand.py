@@ -17,7 +17,7 @@ from itertools import product
 from typing import Any, TypeAlias
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, MemRefType, i1
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, i1
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ..dialects.kernel.affine import Counter, Linear, Term, flatten, linear
@@ -34,6 +34,7 @@ from ..dialects.kernel.tiles import (
     StoreOp,
     TileType,
     YieldOp,
+    buffer_type,
     tile_type,
 )
 
@@ -336,9 +337,8 @@ class Expander(ABC):
 
     def _flat(self, op: LoadOp | StoreOp, tile: TileType) -> Linear:
         """The element offset, in loop counters, tile dimensions and the lane."""
-        assert isinstance(op.buffer.type, MemRefType)
         results = self._linear(op, op.map.data.results, op.indices, tile)
-        return flatten(results, op.buffer.type.get_shape())
+        return flatten(results, buffer_type(op.buffer).get_shape())
 
     def _linear(
         self,
@@ -410,8 +410,7 @@ class Expander(ABC):
         self, op: LoadOp | StoreOp, flat: Linear, index: Index
     ) -> Place | list[Place]:
         """Where a register is; one place a lane when the lanes have no fixed distance."""
-        assert isinstance(op.buffer.type, MemRefType)
-        element = op.buffer.type.element_type
+        element = buffer_type(op.buffer).element_type
         buffer = self.names[op.buffer]
         here = self.at(flat, index)
         width = tile_type(op.result if isinstance(op, LoadOp) else op.value).width
@@ -506,15 +505,13 @@ class Expander(ABC):
         return self.load_where(place, type_, mask, fill)
 
     def _moved(self, place: Place, offset: str, op: LoadOp | StoreOp) -> Place:
-        assert isinstance(op.buffer.type, MemRefType)
-        element = op.buffer.type.element_type
+        element = buffer_type(op.buffer).element_type
         pointer = self.advance(place.pointer, [(offset, 1)], element)
         return Place(pointer, place.constant, place.stride, place.base)
 
     def element_at(self, place: Place, op: LoadOp | StoreOp) -> str:
         """The pointer to one element."""
-        assert isinstance(op.buffer.type, MemRefType)
-        return self.shifted(place, op.buffer.type.element_type)
+        return self.shifted(place, buffer_type(op.buffer).element_type)
 
     @abstractmethod
     def shifted(self, place: Place, element: Attribute) -> str:

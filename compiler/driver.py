@@ -47,6 +47,7 @@ NETWORK = (
 LOWERING = (
     "network,require-shapes,remove-empty,decompose,infer-shapes,fold-constants,"
     "remove-identity,cse,dce,"
+    'use-winograd{{target="{target}" choose="{winograd}"}},'
     'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'
     "place-parts,fuse-epilogues,legal,"
     'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'
@@ -102,10 +103,15 @@ def network_text(options: CompileOptions) -> str:
 
 
 def pipeline_text(
-    target: str, network: str | None = None, data_type: str = "FP32"
+    target: str,
+    network: str | None = None,
+    data_type: str = "FP32",
+    winograd: str = "auto",
 ) -> str:
     """All passes and stages of a compilation, as `ovc-opt -p` takes them."""
-    lowering = LOWERING.format(target=target)
+    if data_type == "FP16":
+        winograd = "never"  # its weights take four times the room
+    lowering = LOWERING.format(target=target, winograd=winograd)
     if data_type == "FP16":
         lowering = lowering.replace("copy-outputs", f"{HALVES},copy-outputs", 1)
     return f"{network or NETWORK},{lowering}"
@@ -117,7 +123,7 @@ def compile_module(model: Model, target: str, options: CompileOptions) -> Artifa
     facts = find_target(name)
     prepare(model.module, options)
     data_type = options.conversion.data_type
-    text = pipeline_text(name, network_text(options), data_type)
+    text = pipeline_text(name, network_text(options), data_type, options.winograd)
     pipeline = parse_pipeline(text, PASSES)
     reports = pipeline.run(
         model.module,

@@ -118,6 +118,8 @@ class CompileOptions:
         for name in ("pipeline", "cpu"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)
+        if self.winograd != "auto":
+            record["winograd"] = self.winograd
         return record
 
 

@@ -1,8 +1,8 @@
 """
 Targets by name.
 
-`cpu` is this machine's processor, `cpu:x86-64-v3` one of that level, `gpu` an OpenCL
-device.
+`cpu` is this machine's processor, `cpu:x86-64-v3` one of that level; `gpu` is OpenCL, as a
+CPU device likes it, `gpu:gpu` as a GPU does.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def find_target(name: str) -> Target:
     match name:
         case "cpu":
             return host_target()
-        case "gpu":
+        case "gpu" | "gpu:cpu":
             return opencl_target()
+        case "gpu:gpu":
+            return opencl_target("gpu")
         case _:
             raise CompileError(f"target {name} is unknown; there are {', '.join(NAMES)}")

@@ -94,7 +94,8 @@ class ConstantOp(IRDLOperation):
     """
     A constant tensor.
 
-    `value` is `dense<...>` in the text when it is small, else a weight reference.
+    `value` is a list of numbers in the text when it is small, one number when that is all
+    it has, else a weight reference.
     """
 
     name = "const.constant"
@@ -132,7 +133,9 @@ class ConstantOp(IRDLOperation):
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
         array = self.array
-        if array.size <= PRINTED_ELEMENTS:
+        if is_uniform(array):
+            printer.print_string(f"[{_literal(array.reshape(-1)[0])}]")
+        elif array.size <= PRINTED_ELEMENTS:
             printer.print_string(f"[{', '.join(map(_literal, array.reshape(-1)))}]")
         else:
             printer.print_attribute(self.value)
@@ -154,7 +157,9 @@ class ConstantOp(IRDLOperation):
         if numbers is not None:
             try:
                 flat = np.array(numbers, dtype_of(type_.element_type))
-                op = cls(flat.reshape(type_.get_shape()), type_)
+                shape = type_.get_shape()
+                array = np.full(shape, flat[0]) if flat.size == 1 else flat.reshape(shape)
+                op = cls(array, type_)
             except (OverflowError, ValueError) as error:
                 parser.raise_error(f"the numbers do not fit {type_}: {error}")
         elif isinstance(reference, WeightAttr):
@@ -163,6 +168,14 @@ class ConstantOp(IRDLOperation):
             parser.raise_error("expected a list of numbers or a weight")
         op.attributes |= attributes
         return op
+
+
+def is_uniform(array: Array) -> bool:
+    """Whether a larger constant is one number everywhere: then that one is printed."""
+    if array.size <= PRINTED_ELEMENTS or array.dtype.itemsize > 8:
+        return False
+    bits = array.reshape(-1).view(f"u{array.dtype.itemsize}")
+    return bits[0] == bits[-1] and bool((bits == bits[0]).all())
 
 
 def _literal(number: np.generic) -> str:

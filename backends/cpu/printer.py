@@ -643,6 +643,9 @@ class LLVMPrinter(Expander):
             return self.value(f"{REDUCE[kind][0 if floating else 1]} {type_} {a}, {b}")
         test = {"max": ("fcmp ogt", "icmp sgt"), "min": ("fcmp olt", "icmp slt")}[kind]
         better = self.value(f"{test[0 if floating else 1]} {type_} {a}, {b}")
+        if floating:  # a NaN stays
+            nan = self.value(f"fcmp uno {type_} {a}, {a}")
+            better = self.value(f"or {spelled('i1', width)} {better}, {nan}")
         return self.value(
             f"select {spelled('i1', width)} {better}, {type_} {a}, {type_} {b}"
         )
@@ -673,15 +676,8 @@ class LLVMPrinter(Expander):
         if kind in INTRINSICS:
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])
-        if kind in CASTS and isinstance(result, BFloat16Type):
-            return self._to_bfloat(CASTS[kind], operands[0], op.operands[0].type, width)
         if kind in CASTS:
-            target = spelled(element_name(result), width)
-            if isinstance(result, Float16Type) and type_.strip("<>").endswith("double"):
-                single = spelled("float", width)
-                operands = [self.value(f"fptrunc {type_} {operands[0]} to {single}")]
-                type_ = single
-            return self.value(f"{CASTS[kind]} {type_} {operands[0]} to {target}")
+            return self._cast(CASTS[kind], operands[0], op.operands[0].type, result, width)
         match op:
             case arith.NegfOp():
                 return self.value(f"fneg {type_} {operands[0]}")
@@ -711,6 +707,17 @@ class LLVMPrinter(Expander):
                 return self._library(LIBRARY[kind], operands[0], result, width)
             case _:
                 raise NotImplementedError(f"no LLVM spelling of {op.name}")
+
+    def _cast(
+        self, cast: str, value: str, source: Attribute, target: Attribute, width: int
+    ) -> str:
+        if isinstance(target, BFloat16Type):
+            return self._to_bfloat(cast, value, source, width)
+        type_ = spelled(element_name(source), width)
+        if isinstance(source, Float64Type) and isinstance(target, Float16Type):
+            single = spelled("float", width)  # LLVM calls a library for one step
+            value, type_ = self.value(f"{cast} {type_} {value} to {single}"), single
+        return self.value(f"{cast} {type_} {value} to {spelled(element_name(target), width)}")
 
     def _to_bfloat(self, cast: str, value: str, source: Attribute, width: int) -> str:
         """Rounded to even in integers: few processors do it, and LLVM calls a library."""

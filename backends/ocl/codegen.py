@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...dialects.kernel.tiles import FuncOp
+from .elements import many
 from .printer import OpenCLPrinter
-from .spelling import HELPERS, Speller, many
+from .spelling import HELPERS, Speller
 
 BUILD_OPTIONS = ("-cl-std=CL1.2",)
 """Options that every device understands. None of them trades digits for speed."""

@@ -53,17 +53,33 @@ def conversion_flags(
     input_shape: flag(  # type: ignore[valid-type]
         "Fix the sizes of an input. Repeat it for others.", "NAME:1x3x320x320"
     ) = None,
-    batch: flag("The first size of all inputs.", "N", "--batch", "-b", kind=int | None) = None,  # type: ignore[valid-type]
-    input: flag("Cut the network: tensors or layers that become inputs.", "NAMES") = None,  # type: ignore[valid-type]
-    output: flag("Cut the network: tensors or layers that become outputs.", "NAMES") = None,  # type: ignore[valid-type]
+    batch: flag(
+        "The first size of all inputs.", "N", "--batch", "-b", kind=int | None
+    ) = None,  # type: ignore[valid-type]
+    input: flag(
+        "Cut the network: tensors or layers that become inputs.", "NAMES"
+    ) = None,  # type: ignore[valid-type]
+    output: flag(
+        "Cut the network: tensors or layers that become outputs.", "NAMES"
+    ) = None,  # type: ignore[valid-type]
     mean_values: flag("Subtracted from inputs, by channel.", "[NAME][R,G,B]") = None,  # type: ignore[valid-type]
-    scale: flag("All float inputs are divided by it.", "NUMBER", kind=str | None) = None,  # type: ignore[valid-type]
-    scale_values: flag("Inputs are divided by them, by channel.", "[NAME][R,G,B]") = None,  # type: ignore[valid-type]
+    scale: flag(
+        "All float inputs are divided by it.", "NUMBER", kind=str | None
+    ) = None,  # type: ignore[valid-type]
+    scale_values: flag(
+        "Inputs are divided by them, by channel.", "[NAME][R,G,B]"
+    ) = None,  # type: ignore[valid-type]
     mean_file: flag("Subtracted: .npy, picture or .binaryproto.", "[NAME:]FILE") = None,  # type: ignore[valid-type]
     reverse_input_channels: switch("RGB to BGR or back.") = False,  # type: ignore[valid-type]
-    layout: flag("The layout that data arrives in: nchw or nhwc.", "[NAME:]LAYOUT") = None,  # type: ignore[valid-type]
-    input_type: flag("The type that data arrives in, such as u8.", "[NAME:]TYPE") = None,  # type: ignore[valid-type]
-    data_type: flag("Weights are stored in it.", "FP32|FP16|half|float", kind=str | None) = None,  # type: ignore[valid-type]
+    layout: flag(
+        "The layout that data arrives in: nchw or nhwc.", "[NAME:]LAYOUT"
+    ) = None,  # type: ignore[valid-type]
+    input_type: flag(
+        "The type that data arrives in, such as u8.", "[NAME:]TYPE"
+    ) = None,  # type: ignore[valid-type]
+    data_type: flag(
+        "Weights are stored in it.", "FP32|FP16|half|float", kind=str | None
+    ) = None,  # type: ignore[valid-type]
     disable_fusing: switch("Leave linear operations where they are.") = False,  # type: ignore[valid-type]
     disable_resnet_optimization: switch("Leave strides where they are.") = False,  # type: ignore[valid-type]
     disable_gfusing: switch("Leave split convolutions apart.") = False,  # type: ignore[valid-type]

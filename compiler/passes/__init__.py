@@ -24,6 +24,7 @@ from .legalize_scalars import LegalizeScalarsPass
 from .lower_kernels import LowerKernelsPass
 from .merge_linear import MergeLinearPass
 from .place_parts import PlacePartsPass
+from .move_strides import MoveStridesPass
 from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
 from .remove_empty import RemoveEmptyPass
@@ -45,6 +46,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     DecomposeLinearPass,
     MergeLinearPass,
     FuseLinearPass,
+    MoveStridesPass,
     RequireShapesPass,
     RemoveEmptyPass,
     CopyOutputsPass,

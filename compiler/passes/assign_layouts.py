@@ -35,6 +35,11 @@ from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, MaxPoolOp, 
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.nn.resize import InterpolateOp, ResizeOp
 from ...dialects.nn.slicing import PadOp
+from ...dialects.nn.winograd import (
+    WinogradInputOp,
+    WinogradOutputOp,
+    WinogradProductOp,
+)
 from ...dialects.types import element_type, shape_of
 from ..targets import find_target
 from .rewrite import FunctionPass
@@ -50,6 +55,9 @@ CHANNELWISE = (
     ResizeOp,
 )
 """Operations whose output channel reads its own input channel only."""
+
+Winograd: TypeAlias = WinogradInputOp | WinogradOutputOp | WinogradProductOp
+"""Parts of a convolution: their results have channels in dimension 1."""
 
 Halo: TypeAlias = list[tuple[int, int]]
 
@@ -84,13 +92,15 @@ class Chooser:
             if len(op.results) == 1 and self._wants_blocks(op):
                 self._set(op.results[0], self._blocked(op.results[0]))
         for op in ops:
-            if isinstance(op, ConvOp | AveragePoolOp | LpPoolOp):
+            if isinstance(op, ConvOp | AveragePoolOp | LpPoolOp | WinogradInputOp):
                 self._give_halo(op)
         for op in ops:
             if isinstance(op, ConvOp | ConvTransposeOp):
                 self._pack_convolution(op)
             elif isinstance(op, MatmulOp):
                 self._pack_matmul(op)
+            elif isinstance(op, WinogradProductOp):
+                self._pack_points(op)
         return self.count
 
     def _set(self, value: SSAValue, layout: LayoutAttr) -> None:
@@ -117,6 +127,8 @@ class Chooser:
             return False
         if isinstance(op, ConvOp | ConvTransposeOp):
             return self._convolution_in_blocks(op)
+        if isinstance(op, Winograd):
+            return True
         if isinstance(op, ConcatOp):
             return self._concat_in_blocks(op)
         if not isinstance(op, CHANNELWISE):
@@ -146,7 +158,9 @@ class Chooser:
 
     # halos
 
-    def _give_halo(self, op: ConvOp | AveragePoolOp | LpPoolOp) -> None:
+    def _give_halo(
+        self, op: ConvOp | AveragePoolOp | LpPoolOp | WinogradInputOp
+    ) -> None:
         needed: Halo = [(0, 0), (0, 0), *((w.begin, w.reach) for w in op.windows())]
         if not any(map(any, needed)):
             return
@@ -223,6 +237,13 @@ class Chooser:
         rows = prod(shape_of(op.output)) // shape[1]
         width = self._width(shape[1], rows)
         self._pack(op, 1, LayoutAttr.of([(1, 1), (0, 1), (1, width)]))
+
+    def _pack_points(self, op: WinogradProductOp) -> None:
+        """`[points, outputs, inputs]`: the block of inputs follows that of outputs."""
+        _, outputs, tiles = shape_of(op.output)
+        width = self._width(outputs, tiles)
+        order = [(0, 1), (1, 1), (2, 1), (2, self.lanes), (1, width)]
+        self._pack(op, 1, LayoutAttr.of(order))
 
     def _width(self, outputs: int, rows: int) -> int:
         """How many outputs lie side by side: what the registers of a tile hold."""

@@ -128,7 +128,9 @@ class Lowering:
         self.shared, self.late = self._shared_dims()
         self.aliased = self._rewritten_buffers()
         self.volatile = self._volatile_values()
+        self.reach = self._find_reach()
         self.loops = self._possible(self.loops)
+        self.joint = self._joint()
 
     # facts about the nest
 
@@ -216,6 +218,44 @@ class Lowering:
             if rewritten or volatile & set(op.operands):
                 volatile |= set(op.results)
         return volatile
+
+    def _find_reach(self) -> dict[SSAValue, frozenset[WriteOp]]:
+        """The writes that each value is computed for, up to the next reduction."""
+        reach: dict[SSAValue, frozenset[WriteOp]] = {}
+        for op in reversed(self.body):
+            own = frozenset([op]) if isinstance(op, WriteOp) else frozenset[WriteOp]()
+            for result in op.results:
+                if not isinstance(op, ReduceOp):
+                    own |= reach.get(result, frozenset())
+            for operand in op.operands:
+                reach[operand] = reach.get(operand, frozenset()) | own
+        return reach
+
+    def _joint(self) -> list[SSAValue]:
+        """
+        Values of one register that several writes share, in order, for nests that only
+        write. They are computed once, before all writes.
+        """
+        whole = frozenset(self.nest.dims)
+        if len(self.roots) < 2 or self.aliased or not whole <= self.shared:
+            return []
+        if any(self.size(dim) > step for dim, step in self.copies):
+            return []
+        return [
+            op.results[0]
+            for op in self.body
+            if not isinstance(op, WriteOp | arith.ConstantOp | arith.IndexCastOp)
+            and self._is_cut(op.results[0])
+        ]
+
+    def _is_cut(self, value: SSAValue) -> bool:
+        """Whether other writes need `value` than need what is computed from it."""
+        own = self.reach[value]
+        return any(
+            own != self.reach[result]
+            for use in value.uses
+            for result in use.operation.results
+        )
 
     # structure
 
@@ -324,6 +364,8 @@ class Lowering:
         return list(op.results)
 
     def _run_roots(self, piece: Piece, _: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        for value in self.joint:
+            self.tile(value, piece)
         for root in self.roots:
             if root in self.late:
                 continue
@@ -512,6 +554,7 @@ class Lowering:
                 return
             own = part is value or (
                 not isinstance(op, ReadOp | ReduceOp | IndexOp | arith.IndexCastOp)
+                and part not in self.joint
                 and self.scope.find(part, self.dims[part]) is None
                 and self.footprint(part, piece) == shape
             )

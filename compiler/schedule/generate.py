@@ -8,9 +8,11 @@ of its accesses; a contraction then looks for the register tile that wastes leas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
+from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import SSAValue
 
 from ...backends.target import Target
@@ -52,18 +54,18 @@ class Generator:
 
     def vector(self) -> Vector:
         """The dimension whose lanes cost least."""
-        best, least = Vector(None, 1), self._cost(None, 1)
+        best, least = Vector(None, 1), self.access_cost(None, 1)
         candidates = [*self.info.shared, *self.info.reduced]
         for dim in candidates:
             if self.sizes[dim] < 2 or dim not in self.info.free:
                 continue
             lanes = lanes_for(self.sizes[dim], self.target.lanes)
-            cost = self._cost(dim, lanes)
+            cost = self.access_cost(dim, lanes)
             if cost < least:
                 best, least = Vector(dim, lanes), cost
         return best
 
-    def _cost(self, dim: SSAValue | None, lanes: int) -> float:
+    def access_cost(self, dim: SSAValue | None, lanes: int) -> float:
         """About how many instructions a point of the domain takes."""
         size = self.sizes[dim] if dim else 1
         filled = size / (ceil(size / lanes) * lanes)
@@ -101,8 +103,6 @@ class Generator:
             self._fold(vector)
         else:
             self._map(vector)
-        from xdsl.dialects.builtin import ArrayAttr
-
         return ScheduleAttr(ArrayAttr(self.loops))
 
     def _grid(self, first: list[tuple[SSAValue, int]], rest: list[SSAValue]) -> None:
@@ -141,11 +141,17 @@ class Generator:
         registers = self._registers(vector, rows)
         tile = self._rows(rows, registers)
         width = registers * vector.lanes
-        first: list[tuple[SSAValue, int]] = []
+        others = [d for d in kept if d is not vector.dim and d not in tile]
+        batch = [
+            d
+            for d in others
+            if left is not None and right is not None and d in left.dims & right.dims
+        ]
+        # matrices of a batch one by one: both sides of one fit in a cache
+        first = [(d, _even_step(self.sizes[d], self.target.max_grid)) for d in batch]
         if vector.dim is not None and not across:
             first.append((vector.dim, width))
-        others = [d for d in kept if d is not vector.dim and d not in tile]
-        self._grid(first, others)
+        self._grid(first, [d for d in others if d not in batch])
         for dim in others:
             if dim not in self.taken:
                 self.loop("serial", dim)
@@ -159,7 +165,9 @@ class Generator:
                 )
             )
         self.loops.sort(key=lambda loop: loop.mapping.data != "parallel")
-        self._reduction(reduce.dims, vector, across)
+        if across and vector.dim is not None:
+            self.loop("serial", vector.dim, vector.lanes)
+        self.reduction([d for d in reduce.dims if d is not vector.dim])
         for dim in tile:
             self.loop("unroll", dim)
         if vector.dim is not None:
@@ -188,39 +196,30 @@ class Generator:
         inner = rows[-1]
         best = min(
             range(1, min(budget, self.sizes[inner]) + 1),
-            key=lambda r: (_tile_cost(self.sizes[inner], r, registers), -r),
+            key=lambda r: (tile_cost(self.sizes[inner], r, registers), -r),
         )
         tile = {inner: best}
         if best == self.sizes[inner] and len(rows) > 1 and 2 * best <= budget:
             outer = rows[-2]
             more = min(
                 range(1, min(budget // best, self.sizes[outer]) + 1),
-                key=lambda r: (_tile_cost(self.sizes[outer], r, registers * best), -r),
+                key=lambda r: (tile_cost(self.sizes[outer], r, registers * best), -r),
             )
             if more > 1:
                 tile = {outer: more, inner: best}
         return tile
 
-    def _reduction(self, dims: object, vector: Vector, across: bool) -> None:
+    def reduction(self, dims: Sequence[SSAValue]) -> None:
         """Serial loops over reduced dimensions, in the blocks that memory has."""
-        later: list[SSAValue] = []
-        for dim in dims:  # pyright: ignore
-            if dim is vector.dim:
-                continue
-            block = self.info.block_of(dim)
+        blocks = {d: self.info.block_of(d) for d in dims if self.sizes[d] > 1}
+        for dim, block in blocks.items():
             if 1 < block < self.sizes[dim]:
                 self.loop("serial", dim, block)
-                later.append(dim)
-        for dim in dims:  # pyright: ignore
-            if dim is vector.dim and across:
-                self.loop("serial", dim, vector.lanes)
-            elif (
-                dim not in later and self.sizes[dim] > 1 and block_free(self.info, dim)
-            ):
+        for dim, block in blocks.items():
+            if block == 1:
                 self.loop("serial", dim)
-        for dim in dims:  # pyright: ignore
-            blocked = dim in later or not block_free(self.info, dim)
-            if dim is not vector.dim and blocked and self.sizes[dim] > 1:
+        for dim, block in blocks.items():
+            if block > 1:
                 self.loop("serial", dim)
 
     # windows and folds
@@ -243,7 +242,7 @@ class Generator:
             most = min(8, max(1, self.target.accumulators // 3))
             step = min(
                 range(1, min(most, self.sizes[row]) + 1),
-                key=lambda r: (_tile_cost(self.sizes[row], r, 1), -r),
+                key=lambda r: (tile_cost(self.sizes[row], r, 1), -r),
             )
             self.loop("serial", row, step)
         unrolled: SSAValue | None = None
@@ -289,15 +288,23 @@ class Generator:
         info = self.info
         others = [d for d in info.shared if d is not vector.dim and self.sizes[d] > 1]
         registers = 4
+        reads = sum(not a.is_write for a in info.accesses)
+        while registers > 1 and registers * reads > self.target.registers:
+            registers //= 2
         if vector.dim is not None and not others:
             shares = min(self.target.max_grid, ceil(self.sizes[vector.dim] / 1024))
             step = vector.lanes * ceil(self.sizes[vector.dim] / (shares * vector.lanes))
             if shares > 1:
                 self.loop("parallel", vector.dim, step)
-        self._grid([], others)
+        wide = vector.dim is not None and reads > self.target.registers // 2
+        # a body with so many streams runs along memory: blocks of lanes outside
+        self._grid([(vector.dim, vector.lanes)] if wide and vector.dim else [], others)
         for dim in info.nest.dims:
             if dim not in self.taken and dim is not vector.dim and self.sizes[dim] > 1:
                 self.loop("serial", dim)
+        if wide and vector.dim is not None:
+            self.loop("vector", vector.dim, vector.lanes)
+            return
         self._vector_registers(vector, registers)
 
     def _vector_registers(self, vector: Vector, most: int) -> None:
@@ -316,12 +323,7 @@ class Generator:
         self.loop("vector", vector.dim, lanes)
 
 
-def block_free(info: NestInfo, dim: SSAValue) -> bool:
-    """Whether no buffer keeps `dim` in blocks."""
-    return info.block_of(dim) == 1
-
-
-def _tile_cost(size: int, tile: int, registers: int) -> float:
+def tile_cost(size: int, tile: int, registers: int) -> float:
     """About how many cycles `size` rows take in tiles of `tile`, per reduced element."""
     whole, rest = divmod(size, tile)
     cost = whole * (max(tile * registers, LATENCY) + 1)
@@ -339,5 +341,8 @@ def _even_step(size: int, room: int) -> int:
 
 def schedule_nest(nest: NestOp, target: Target) -> None:
     """Collapse the dimensions of `nest` and give it a schedule, in place."""
+    from .items import ItemGenerator
+
     collapse(nest)
-    nest.properties["schedule"] = Generator(nest, target).schedule()
+    generator = ItemGenerator if target.items > 1 else Generator
+    nest.properties["schedule"] = generator(nest, target).schedule()

@@ -229,6 +229,16 @@ class Nest:
         self, kind: str, value: Scalar, over: Sequence[str], init: Scalar | None = None
     ) -> Scalar:
         """`value` reduced over the dimensions named in `over`."""
+        if kind in ("max", "min") and value.dtype.kind == "u":
+            # Turning the first bit makes the order of signed numbers theirs.
+            turn = 1 << (value.dtype.itemsize * 8 - 1)
+            value, init = value ^ turn, None if init is None else init ^ turn
+            return self._reduce(kind, value, over, init) ^ turn
+        return self._reduce(kind, value, over, init)
+
+    def _reduce(
+        self, kind: str, value: Scalar, over: Sequence[str], init: Scalar | None
+    ) -> Scalar:
         dims = [self.dims[name] for name in over]
         start = None if init is None else init.value
         op = ReduceOp(kind, value.value, dims, start)

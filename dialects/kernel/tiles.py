@@ -128,6 +128,13 @@ def tile_type(value: SSAValue) -> TileType:
     return value.type
 
 
+def buffer_type(value: SSAValue) -> MemRefType[Attribute]:
+    """The type of a buffer."""
+    type_: Attribute = value.type
+    assert isinstance(type_, MemRefType)
+    return type_  # pyright: ignore[reportUnknownVariableType]
+
+
 class AccessOp(IRDLOperation):
     """
     Shared by load and store: `buffer[map(indices; t0, t1, …, lane)]`.

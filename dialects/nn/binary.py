@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from xdsl.dialects import math
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     irdl_op_definition,
@@ -129,8 +128,7 @@ class ModOp(Binary):
 def _remainder(n: Nest, x: Scalar, y: Scalar) -> Scalar:
     """What is left of floats after the whole quotient, with the sign of `x`."""
     quotient = (x / y).trunc()
-    product = math.FmaOp((-quotient).value, y.value, x.value)
-    rest = type(x)(n, n.emit(product), x.dtype)
+    rest = n.fma(-quotient, y, x)
     # The division may have rounded up to the next whole number.
     beyond = rest.ne(0) & ((rest < 0) ^ (x < 0))
     rest = n.where(beyond, rest + n.where(x < 0, -y.abs(), y.abs()), rest)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import math
 import os
 import weakref
 from collections.abc import Sequence
@@ -42,9 +43,12 @@ OBJECT_MAGIC = (b"\x7fELF\2", b"\xcf\xfa\xed\xfe")
     POOL_PATIENCE,
     POOL_TURN,
     POOL_PACE,
-    POOL_HANDLES,
-) = range(64, 71)
-"""Fields of a pool, in words of 8 bytes; the others begin as zeros."""
+    POOL_MEMBERS,
+) = range(384 // 8, 440 // 8)
+"""Settings of a pool, in words of 8 bytes; all other fields begin as zeros."""
+
+SLOTS_AT, SLOT_BYTES = 1024, 128
+MEMBER_BYTES = 24
 
 SPIN = 60_000
 """Nanoseconds for which a helper without work stays awake."""
@@ -61,7 +65,13 @@ PACE = 250_000
 CHUNKS = 4
 """Pieces of a launch for each thread: fast threads take more of them than slow ones."""
 
-MOST_CHUNKS = 1023
+MOST_RANGES = 1023
+
+SMALLEST_SHARE, SMALLEST_CHUNK = 1000.0, 1000.0
+"""Nanoseconds of work that are worth a thread, and a claim."""
+
+FLOPS_PER_NS, BYTES_PER_NS = 50.0, 10.0
+"""What a thread does in a nanosecond, to know small launches from others."""
 
 Words = npt.NDArray[np.uint64]
 
@@ -143,7 +153,9 @@ class Team:
     def __init__(self, code: Code, threads: int) -> None:
         self.code = code
         self.threads = threads
-        self.memory = allocate(8 * (POOL_HANDLES + threads), 128)
+        slots = SLOTS_AT + SLOT_BYTES * threads
+        self.memory = allocate(slots + MEMBER_BYTES * threads, 128)
+        self.members = self.memory.ctypes.data + slots
         self.fields: Words = self.memory.view(np.uint64)
         self.address = self.memory.ctypes.data if threads > 1 else 0
         self.running = False
@@ -159,6 +171,7 @@ class Team:
         self.fields[POOL_PATIENCE] = PATIENCE
         self.fields[POOL_TURN] = TURN
         self.fields[POOL_PACE] = PACE
+        self.fields[POOL_MEMBERS] = self.members
         self.code.start(self.address)
 
     @property
@@ -217,16 +230,22 @@ def _table(team: Team, manifest: Manifest, starts: npt.NDArray[Any]) -> Words:
     kernels = [team.code.address(kernel.name) for kernel in manifest.kernels]
     rows: list[tuple[int, ...]] = []
     for launch, start in zip(manifest.launches, starts.tolist(), strict=True):
-        chunks = _chunks(launch, team.threads)
-        size, rest = divmod(launch.grid, chunks)
-        rows.append((kernels[launch.kernel], start, launch.grid, chunks, size, rest))
+        ranges, chunks = _cut(launch, team.threads)
+        size, rest = divmod(launch.grid, ranges * chunks)
+        plan = ranges << 6 | chunks if ranges > 1 else 0
+        rows.append((kernels[launch.kernel], start, launch.grid, plan, size, rest))
     return np.array(rows, np.uint64).reshape(-1, 6)
 
 
-def _chunks(launch: Launch, threads: int) -> int:
-    if threads == 1 or not launch.parallel:
-        return 1
-    return min(launch.grid, CHUNKS * threads, MOST_CHUNKS)
+def _cut(launch: Launch, threads: int) -> tuple[int, int]:
+    """How many ranges a launch has, and how many chunks each of them."""
+    if not launch.parallel:
+        return 1, 1
+    work = max(launch.flops / FLOPS_PER_NS, launch.bytes / BYTES_PER_NS) or math.inf
+    worth = min(work / SMALLEST_SHARE, MOST_RANGES)
+    ranges = max(1, min(threads, launch.grid, int(worth)))
+    worth = min(work / ranges / SMALLEST_CHUNK, CHUNKS)
+    return ranges, max(1, min(launch.grid // ranges, int(worth)))
 
 
 class CpuDriver:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
+from ovc.dialects.nn.winograd_tiles import TILES
 
 from conformance.elementwise import numbers
 from conformance.execute import Case, K, case, ints
@@ -128,7 +129,7 @@ def pools() -> Iterator[Case]:
         for dtype in (np.float64, np.float16):
             yield Case(op, (numbers((1, 3, 8, 7), 4, dtype),), POOLS[1][1] | extra)
     for dtype in (np.int8, np.uint8):
-        x = np.random.default_rng(1).integers(0, 100, (1, 3, 8, 7)).astype(dtype)
+        x = np.random.default_rng(1).integers(0, 256, (1, 3, 8, 7)).astype(dtype)
         yield Case(nn.MaxPoolOp, (x,), POOLS[1][1])
     yield Case(nn.MaxPoolIndicesOp, (numbers((2, 3, 6, 7), 4),), {"storage_order": 1, "kernel_shape": [2, 2]})  # fmt: skip
     for op in (nn.GlobalAveragePoolOp, nn.GlobalMaxPoolOp, nn.GlobalLpPoolOp):
@@ -320,7 +321,25 @@ def resizes() -> Iterator[Case]:
     yield case(nn.GridSampleOp, volume, grid)
 
 
+def winograd() -> Iterator[Case]:
+    for tile in TILES:
+        for size, channels in (((8, 8), 3), ((7, 10), 17), ((3, 5), 24)):
+            x, w = numbers((2, channels, *size), 1), numbers((5, channels, 3, 3), 2)
+            yield case(nn.WinogradWeightsOp, K(w), tile=tile)
+            pads = {"tile": tile, "pads": [1, 0, 1, 2]}
+            yield Case(nn.WinogradInputOp, (x,), pads, 1e-4)
+            outputs = [2, size[0], size[1]]
+            tiles = 2 * -(-size[0] // tile) * -(-size[1] // tile)
+            points = (tile + 2) ** 2
+            u, v = numbers((points, 5, channels), 3), numbers((points, channels, tiles), 4)
+            yield case(nn.WinogradProductOp, v, u)
+            sizes = {"tile": tile, "sizes": outputs}
+            yield Case(nn.WinogradOutputOp, (v, numbers((channels,), 5)), sizes, 1e-4)
+            yield Case(nn.WinogradOutputOp, (v,), sizes, 1e-4)
+
+
 CASES = [
+    *winograd(),
     *windows(nn.ConvOp, CONVOLUTIONS),
     *windows(nn.ConvTransposeOp, TRANSPOSED),
     *ragged_convolutions(),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from conformance import elementwise, layers
+from conformance import elementwise, layers, movement
 from conformance.execute import Case, check
 from executors import device
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
 
 CASES: dict[type[NNOp], list[Case]] = defaultdict(list)
-for each in (*elementwise.CASES, *layers.CASES):
+for each in (*elementwise.CASES, *layers.CASES, *movement.CASES):
     CASES[each.op].append(each)
 
 NAMES = {op.name.removeprefix("nn."): op for op in nn.OPS}

@@ -42,7 +42,7 @@ kernel.nest @tail(%x: memref<20xf32>, %y: memref<20xf32>)
 // CHECK:         kernel.loop %i: serial 4 {
 // CHECK:           %[[S:.+]] = kernel.load %s[%i]
 // CHECK-NEXT:      %[[ROOT:.+]] = kernel.apply
-// CHECK:           kernel.loop %j: serial 6 {
+// CHECK:           kernel.loop %j: serial 6 carry
 // CHECK-NEXT:        %[[X:.+]] = kernel.load %x[%i, %j]
 kernel.nest @hoist(%x: memref<4x6xf32>, %s: memref<4xf32>, %y: memref<4xf32>)
     over (%i = 4, %j = 6) schedule <serial i, serial j> {

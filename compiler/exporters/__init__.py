@@ -1,0 +1,1 @@
+"""Networks as files for others: ONNX, and IR text with safetensors."""
