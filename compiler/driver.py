@@ -31,10 +31,11 @@ from ..runtime.artifact import (
 )
 from .frontends.base import Model
 from .interpreter import input_names, main_function, output_names
-from .options import CompileOptions
+from .optimizer import optimize
+from .options import CompileOptions, PassReport
 from .passes.plan_memory import bytes_of, root_of
 from .pipeline import Pipeline, parse_pipeline
-from .prepare import left_out, prepare
+from .prepare import left_out
 from .registry import PASSES, make_context
 from .targets import find_target
 
@@ -117,15 +118,23 @@ def pipeline_text(
     return f"{network or NETWORK},{lowering}"
 
 
+def optimize_model(model: Model, options: CompileOptions) -> list[PassReport]:
+    """Apply the options to an imported model and run the generic passes, in place."""
+    pipeline = parse_pipeline(network_text(options), PASSES)
+    return optimize(model.module, pipeline, options, model.source.stem)
+
+
 def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
     """Compile an imported model, which is used up."""
-    name = f"{target}:{options.cpu}" if options.cpu else target
+    variant = options.cpu if target == "cpu" else options.device_type
+    name = f"{target}:{variant}" if variant else target
     facts = find_target(name)
-    prepare(model.module, options)
     data_type = options.conversion.data_type
-    text = pipeline_text(name, network_text(options), data_type, options.winograd)
-    pipeline = parse_pipeline(text, PASSES)
-    reports = pipeline.run(
+    network = network_text(options)
+    text = pipeline_text(name, network, data_type, options.winograd)
+    optimize_model(model, options)
+    lowering = parse_pipeline(text.removeprefix(f"{network},"), PASSES)
+    reports = lowering.run(
         model.module,
         make_context(),
         options.observer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .conversion import Conversion
@@ -102,8 +103,20 @@ class CompileOptions:
     winograd: str = "auto"
     """Whether 3x3 convolutions may run in tiles: auto or never."""
 
+    device_type: str | None = None
+    """The type of OpenCL device, "cpu" or "gpu", to schedule for; None is "cpu"."""
+
     check_every_pass: bool = False
     """Verify the module after every pass, not only between stages."""
+
+    verify_each: bool = False
+    """Check after every pass that the network computes what it did before."""
+
+    samples: tuple[Path, ...] = ()
+    """Files with inputs, for `verify_each` and to measure what half weights cost."""
+
+    reproducers: Path = Path()
+    """The folder for networks on which a pass went wrong."""
 
     observer: Observer = field(default_factory=Observer, compare=False)
 
@@ -115,7 +128,7 @@ class CompileOptions:
             shapes = sorted(self.input_shapes.items())
             record["input_shapes"] = {name: list(shape) for name, shape in shapes}
         record |= self.conversion.recorded
-        for name in ("pipeline", "cpu"):
+        for name in ("pipeline", "cpu", "device_type"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)
         if self.winograd != "auto":

@@ -44,6 +44,14 @@ def device_facts(name: str = "GPU") -> dict[str, Any]:
     return ocl_devices.device_facts(ocl_devices.find_device(name))
 
 
+def opencl_device_type() -> str | None:
+    """The type of the OpenCL device that would run, "cpu" or "gpu"; None without one."""
+    try:
+        return str(device_facts()["type"])
+    except DeviceError:
+        return None
+
+
 def _cpu() -> Device:
     name = platform.processor() or platform.machine()
     with suppress(OSError, UnicodeDecodeError):

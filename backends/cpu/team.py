@@ -31,8 +31,7 @@ range:
   br label %look
 
 look:
-  %word = phi i64 [ %begun, %range ], [ %found, %claim ], [ %after, %ran ],
-                  [ %after, %breath ]
+  %word = phi i64 [ %begun, %range ], [ %found, %claim ], [ %after, %yield ]
   %launch = lshr i64 %word, 12
   %past = icmp ugt i64 %launch, %number
   br i1 %past, label %end, label %open
@@ -52,8 +51,10 @@ claim:
   br i1 %won, label %run, label %look
 
 run:
+  %mine = phi i64 [ %claimed, %claim ], [ %more, %finish ]
+  %held = phi i64 [ %wanted, %claim ], [ %onward, %finish ]
   %before = mul i64 %k, %per
-  %chunk = add i64 %before, %claimed
+  %chunk = add i64 %before, %mine
   %longer = icmp ult i64 %chunk, %rest
   %extra = zext i1 %longer to i64
   %shift = select i1 %longer, i64 %chunk, i64 %rest
@@ -65,12 +66,33 @@ run:
   br label %ran
 
 ran:
-  %previous = atomicrmw add ptr %slot, i64 64 acq_rel, align 128
-  %after = add i64 %previous, 64
-  br i1 %helper, label %breath, label %look
+  %now = phi i64 [ %held, %run ], [ %current, %stay ]
+  %more = and i64 %now, 63
+  %another = icmp ult i64 %more, %per
+  %ask = and i1 %another, %helper
+  br i1 %ask, label %breath, label %finish
 
 breath:
-  call void @ovc_breathe(ptr %pool, ptr %turn)
+  %tired = call i1 @ovc_tired(ptr %pool, ptr %turn)
+  br i1 %tired, label %yield, label %finish
+
+finish:
+  ; Done with one chunk and, in the same step, on to the next one if there is any.
+  %step = select i1 %another, i64 65, i64 64
+  %onward = add i64 %now, %step
+  %pair = cmpxchg ptr %slot, i64 %now, i64 %onward acq_rel acquire, align 128
+  %current = extractvalue { i64, i1 } %pair, 0
+  %set = extractvalue { i64, i1 } %pair, 1
+  %go = and i1 %set, %another
+  br i1 %go, label %run, label %stay
+
+stay:
+  br i1 %set, label %over, label %ran
+
+yield:
+  %previous = atomicrmw add ptr %slot, i64 64 acq_rel, align 128
+  %after = add i64 %previous, 64
+  call void @ovc_yield(ptr %turn)
   br label %look
 
 over:
@@ -85,29 +107,29 @@ end:
   ret void
 }
 
-; Gives the core away where this thread has had it for `turn ns`.
-define internal void @ovc_breathe(ptr %pool, ptr %turn) nounwind {
-entry:
+; Whether this helper has had its core for `turn ns`.
+define internal i1 @ovc_tired(ptr %pool, ptr %turn) nounwind {
   %limit_at = getelementptr i8, ptr %pool, i64 416
   %limit = load i64, ptr %limit_at, align 8
   %since = load i64, ptr %turn, align 8
   %now = call i64 @ovc_clock()
   %age = sub i64 %now, %since
-  %old = icmp ugt i64 %age, %limit
-  br i1 %old, label %yield, label %done
+  %tired = icmp ugt i64 %age, %limit
+  ret i1 %tired
+}
 
-yield:
+; Offers the core to others.
+define internal void @ovc_yield(ptr %turn) nounwind {
   %r = call i32 @sched_yield()
-  %again = call i64 @ovc_clock()
-  store i64 %again, ptr %turn, align 8
-  br label %done
-
-done:
+  %now = call i64 @ovc_clock()
+  store i64 %now, ptr %turn, align 8
   ret void
 }
 """
 
 LAUNCH = """
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+
 ; One parallel launch: publish, share, wait for what others claimed.
 define internal void @ovc_launch(ptr %pool, ptr %launch) nounwind {
 entry:
@@ -120,6 +142,8 @@ entry:
   %size = load i64, ptr %l32, align 8
   %l40 = getelementptr i8, ptr %launch, i64 40
   %rest = load i64, ptr %l40, align 8
+  %slot = getelementptr i8, ptr %pool, i64 1024
+  call void @llvm.prefetch.p0(ptr %slot, i32 1, i32 3, i32 1)
   %number_at = getelementptr i8, ptr %pool, i64 256
   %last = load i64, ptr %number_at, align 8
   %number = add i64 %last, 1
@@ -302,18 +326,22 @@ no:
 
 HELPER = """
 ; What is published once it is another launch than `last`.
-define internal i64 @ovc_await(ptr %pool, i64 %last) nounwind {
+define internal i64 @ovc_await(ptr %pool, i64 %last, i64 %thread, ptr %turn) nounwind {
 entry:
   %sleeping = getelementptr i8, ptr %pool, i64 128
   %bell = getelementptr i8, ptr %pool, i64 132
   %cpu_at = getelementptr i8, ptr %pool, i64 40
   %spin_at = getelementptr i8, ptr %pool, i64 400
   %spin = load i64, ptr %spin_at, align 8
-  %start = call i64 @ovc_clock()
+  %slots = getelementptr i8, ptr %pool, i64 1024
+  %slot = getelementptr [128 x i8], ptr %slots, i64 %thread
   br label %look
 
 look:
-  %i = phi i32 [ 0, %entry ], [ %next, %pause ], [ %next, %place ]
+  %i = phi i32 [ 0, %entry ], [ %next, %wait ], [ %next, %fetch ], [ %next, %place ],
+               [ %next, %first ], [ %next, %yield ]
+  %start = phi i64 [ 0, %entry ], [ %start, %wait ], [ %start, %fetch ],
+                   [ %start, %place ], [ %now, %first ], [ %now, %yield ]
   %found = load atomic i64, ptr %pool acquire, align 128
   %new = icmp ne i64 %found, %last
   br i1 %new, label %done, label %pause
@@ -322,14 +350,33 @@ pause:
   call void @ovc_pause()
   %next = add i32 %i, 1
   %few = and i32 %next, 15
-  %due = icmp eq i32 %few, 0
-  br i1 %due, label %clock, label %look
+  switch i32 %few, label %wait [ i32 0, label %clock
+                                 i32 2, label %fetch ]
+
+wait:
+  br label %look
+
+fetch:
+  call void @llvm.prefetch.p0(ptr %slot, i32 1, i32 3, i32 1)
+  br label %look
 
 clock:
   %now = call i64 @ovc_clock()
+  %begun = icmp ne i64 %start, 0
+  br i1 %begun, label %check, label %first
+
+first:
+  %tired = call i1 @ovc_tired(ptr %pool, ptr %turn)
+  br i1 %tired, label %yield, label %look
+
+yield:
+  call void @ovc_yield(ptr %turn)
+  br label %look
+
+check:
   %age = sub i64 %now, %start
-  %tired = icmp uge i64 %age, %spin
-  br i1 %tired, label %rest, label %place
+  %late = icmp uge i64 %age, %spin
+  br i1 %late, label %rest, label %place
 
 place:
   %theirs = load atomic i32, ptr %cpu_at monotonic, align 8
@@ -340,7 +387,7 @@ place:
   br i1 %stay, label %look, label %rest
 
 rest:
-  %mark = phi i32 [ 1, %clock ], [ 2, %place ], [ %mark, %sleep ]
+  %mark = phi i32 [ 1, %check ], [ 2, %place ], [ %mark, %sleep ]
   %tone = load atomic i32, ptr %bell seq_cst, align 4
   %marks = atomicrmw or ptr %sleeping, i32 %mark seq_cst, align 4
   %again = load atomic i64, ptr %pool seq_cst, align 128
@@ -370,7 +417,7 @@ entry:
 
 wait:
   %last = phi i64 [ 0, %entry ], [ %published, %work ]
-  %published = call i64 @ovc_await(ptr %pool, i64 %last)
+  %published = call i64 @ovc_await(ptr %pool, i64 %last, i64 %thread, ptr %turn)
   %stop = icmp eq i64 %published, -1
   br i1 %stop, label %home, label %work
 

@@ -69,10 +69,15 @@ def compile_file(
     from ovc.compiler import driver
     from ovc.compiler.options import CompileOptions, Observer
     from ovc.runtime.config import parse_config
+    from ovc.runtime.devices import opencl_device_type
 
     target = _target(device_name)
     parse_config(config, target.upper())  # refused now rather than after the work
-    options = CompileOptions(input_shapes=input_shapes, observer=observer or Observer())
+    options = CompileOptions(
+        input_shapes=input_shapes,
+        device_type=opencl_device_type() if target == "gpu" else None,
+        observer=observer or Observer(),
+    )
     return load(driver.compile_file(path, target, options), device_name, config)
 
 

@@ -23,6 +23,16 @@ Shapes = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors and results.")]
+VerifyEach = Annotated[
+    bool,
+    typer.Option(
+        "--verify-each", help="Check every pass on the network; leave out wrong ones."
+    ),
+]
+Samples = Annotated[
+    list[Path] | None,
+    typer.Option("--sample", metavar="FILE", help="Inputs to check on. Repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -50,6 +60,8 @@ def compile_command(
     stats: Annotated[
         bool, typer.Option(help="Show time and effect of passes.")
     ] = False,
+    verify_each: VerifyEach = False,
+    samples: Samples = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -67,6 +79,7 @@ def compile_command(
     check_writable(place)
 
     from ...runtime.artifact import write_artifact
+    from ...runtime.devices import opencl_device_type
     from ..driver import compile_file
 
     check_steps(print_ir_after or [], target, pipeline)
@@ -77,7 +90,11 @@ def compile_command(
             conversion=options.conversion,
             pipeline=pipeline,
             cpu=cpu,
+            device_type=opencl_device_type() if target == "gpu" else None,
             check_every_pass=verbose,
+            verify_each=verify_each,
+            samples=tuple(samples or ()),
+            reproducers=place.parent,
             observer=observer,
         )
         compiled = compile_file(model, target, chosen)

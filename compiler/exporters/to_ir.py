@@ -21,6 +21,7 @@ from ...dialects.const import (
     ConstantOp,
     Weight,
     WeightAttr,
+    is_uniform,
     remember,
 )
 from ...dialects.types import Array
@@ -73,12 +74,17 @@ def referenced(module: ModuleOp) -> dict[str, Array]:
     """The weights that the module's text refers to, by hash."""
     found: dict[str, Array] = {}
     for op in module.walk():
-        if isinstance(op, ConstantOp) and op.array.size > PRINTED_ELEMENTS:
+        if isinstance(op, ConstantOp) and is_large(op.array):
             found[op.value.data.hash] = op.array
         for attribute in op.properties.values():
             if isinstance(attribute, WeightAttr) and not isinstance(op, ConstantOp):
                 found[attribute.data.hash] = attribute.data.array
     return dict(sorted(found.items()))
+
+
+def is_large(array: Array) -> bool:
+    """Whether the text refers to an array rather than to show its numbers."""
+    return array.size > PRINTED_ELEMENTS and not is_uniform(array)
 
 
 def safetensors(arrays: dict[str, Array]) -> bytes:
