@@ -17,7 +17,9 @@ from ..runtime.errors import OvcError
 from .commands.bench import bench_command
 from .commands.compile import compile_command
 from .commands.console import fail
+from .commands.convert import convert_command
 from .commands.devices import devices_command
+from .commands.explain import explain_command, opt_log_command
 from .commands.inspect import inspect_command
 from .commands.run import run_command
 from .commands.shadow import warn_of_shadowing
@@ -37,7 +39,10 @@ app = typer.Typer(
     },
 )
 app.command("compile")(compile_command)
+app.command("convert")(convert_command)
 app.command("run")(run_command)
+app.command("explain")(explain_command)
+app.command("opt-log")(opt_log_command)
 app.command("inspect")(inspect_command)
 app.command("devices")(devices_command)
 app.command("bench")(bench_command)

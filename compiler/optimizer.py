@@ -41,6 +41,7 @@ def optimize(
     prepare(module, options)
     samples = tuple(read_sample(path, module) for path in options.samples)
     context = make_context()
+    options.observer.prepared(module)
     if options.verify_each:
         proof = Proof(samples, options.reproducers, name)
         reports = Prover(proof, options.observer).run(pipeline, module, context)

@@ -77,6 +77,9 @@ class Observer:
     def stage(self, name: str, module: Any) -> None:
         """A stage ended; `module` is the IR as it then is and must not be changed."""
 
+    def prepared(self, module: Any) -> None:
+        """Options are applied, the passes begin; `module` must not be changed."""
+
     def told(self, sentence: str) -> None:
         """Something the user should know: a warning, or a measurement."""
 

@@ -40,6 +40,16 @@ def prepare(module: ModuleOp, options: CompileOptions) -> None:
             options.observer.told(sentence)
 
 
+def is_plain(options: CompileOptions) -> bool:
+    """Whether the interface of a network stays as its file has it."""
+    conversion = options.conversion
+    return (
+        not options.input_shapes
+        and conversion.batch is None
+        and not wants_preprocessing(conversion)
+    )
+
+
 def wants_preprocessing(conversion: Conversion) -> bool:
     """Whether the inputs are to change."""
     return bool(conversion.changes_values or conversion.layout or conversion.input_type)

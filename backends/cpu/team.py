@@ -159,12 +159,13 @@ entry:
   %p40 = getelementptr i8, ptr %pool, i64 40
   %cpu = call i32 @ovc_cpu()
   store atomic i32 %cpu, ptr %p40 monotonic, align 8
+  %begun = call i64 @ovc_clock()
   %high = shl i64 %number, 16
   %published = or i64 %high, %plan
   call void @ovc_publish(ptr %pool, i64 %published)
   call void @ovc_share(ptr %pool, i64 %published, i64 0, ptr null, ptr %kernel,
                        ptr %buffers, i64 %size, i64 %rest)
-  call void @ovc_join(ptr %pool, i64 %published)
+  call void @ovc_join(ptr %pool, i64 %published, i64 %begun)
   ret void
 }
 
@@ -209,7 +210,7 @@ define internal void @ovc_ring(ptr %pool) nounwind {
 }
 
 ; Waits until all chunks are done. None is left to claim.
-define internal void @ovc_join(ptr %pool, i64 %published) nounwind {
+define internal void @ovc_join(ptr %pool, i64 %published, i64 %begun) nounwind {
 entry:
   %number = lshr i64 %published, 16
   %plan = lshr i64 %published, 6
@@ -239,7 +240,7 @@ pause:
   br i1 %hope, label %look, label %late
 
 late:
-  call void @ovc_wait(ptr %pool, ptr %slot, i64 %last)
+  call void @ovc_wait(ptr %pool, ptr %slot, i64 %last, i64 %begun)
   br label %over
 
 over:
@@ -251,13 +252,15 @@ done:
   ret void
 }
 
-; Waits for a range that takes longer. The time lost decides how long to work alone.
-define internal void @ovc_wait(ptr %pool, ptr %slot, i64 %last) nounwind {
+; Waits for a range that takes longer. What it takes beyond the time that the caller
+; worked for this launch is lost, and decides how long to work alone.
+define internal void @ovc_wait(ptr %pool, ptr %slot, i64 %last, i64 %begun) nounwind {
 entry:
   %until_at = getelementptr i8, ptr %pool, i64 264
   %patience_at = getelementptr i8, ptr %pool, i64 408
   %patience = load i64, ptr %patience_at, align 8
   %start = call i64 @ovc_clock()
+  %worked = sub i64 %start, %begun
   br label %look
 
 look:
@@ -285,8 +288,9 @@ yield:
 
 over:
   %end = call i64 @ovc_clock()
-  %lost = sub i64 %end, %start
-  %much = icmp ugt i64 %lost, %patience
+  %all = sub i64 %end, %start
+  %lost = sub i64 %all, %worked
+  %much = icmp sgt i64 %lost, %patience
   br i1 %much, label %leave, label %done
 
 leave:

@@ -250,7 +250,9 @@ class Speller:
 
     def round_to_zero_unsigned(self, op: Operation, operand: str, width: int) -> str:
         name = register_name(op.results[0].type, width)
-        return f"as_{name}(convert_u{name}_sat_rtz({operand}))"
+        zero = "0.0" if isinstance(op.operands[0].type, Float64Type) else "0.0f"
+        # Not every device turns NaN to 0 by itself.
+        return f"as_{name}(convert_u{name}_sat_rtz(fmax({operand}, {zero})))"
 
     def same_bits(self, op: Operation, operand: str, width: int) -> str:
         return f"as_{register_name(op.results[0].type, width)}({operand})"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnsupportedOperation,
     )
 
+    from .convert import convert_model, save_model
     from .functions import (
         available_devices,
         compile_model,
@@ -54,8 +55,10 @@ __all__ = [
     "__version__",
     "available_devices",
     "compile_model",
+    "convert_model",
     "import_model",
     "read_model",
+    "save_model",
 ]
 
 _HOMES = {
@@ -67,6 +70,8 @@ _HOMES = {
     "Tensor": "ports",
     "Type": "ports",
     "available_devices": "functions",
+    "convert_model": "convert",
+    "save_model": "convert",
     "compile_model": "functions",
     "import_model": "functions",
     "read_model": "functions",

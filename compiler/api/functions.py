@@ -16,6 +16,7 @@ from .model import CompiledModel, Model
 from .ports import Port
 
 if TYPE_CHECKING:
+    from ovc.compiler.conversion import Conversion
     from ovc.runtime.artifact import Artifact
 
 PathLike = str | os.PathLike[str]
@@ -51,11 +52,14 @@ def compile_model(
     shapes = {name: tuple(map(int, s)) for name, s in (input_shapes or {}).items()}
     if isinstance(model, Model):
         shapes = model.input_shapes | shapes
+        conversion = model.conversion
+    else:
+        conversion = None
     if is_artifact(path):
         if shapes:
             raise ArtifactError(f"{path}: is compiled already; its shapes are fixed")
         return import_model(path, device_name, config)
-    return compile_file(path, device_name, config, shapes)
+    return compile_file(path, device_name, config, shapes, conversion=conversion)
 
 
 def compile_file(
@@ -64,9 +68,11 @@ def compile_file(
     config: Mapping[str, Any] | None,
     input_shapes: Mapping[str, tuple[int, ...]],
     observer: Any = None,
+    conversion: Conversion | None = None,
 ) -> CompiledModel:
     """Like `compile_model`, for a model file, while `observer` watches."""
     from ovc.compiler import driver
+    from ovc.compiler.conversion import Conversion
     from ovc.compiler.options import CompileOptions, Observer
     from ovc.runtime.config import parse_config
     from ovc.runtime.devices import opencl_device_type
@@ -75,6 +81,7 @@ def compile_file(
     parse_config(config, target.upper())  # refused now rather than after the work
     options = CompileOptions(
         input_shapes=input_shapes,
+        conversion=conversion or Conversion(),
         device_type=opencl_device_type() if target == "gpu" else None,
         observer=observer or Observer(),
     )

@@ -13,6 +13,7 @@ from ovc.runtime.errors import InputError
 from .ports import Array, Port, Ports
 
 if TYPE_CHECKING:
+    from ovc.compiler.conversion import Conversion
     from ovc.runtime import manifest as runtime
     from ovc.runtime.session import LaunchTime, Session
 
@@ -29,6 +30,7 @@ class Model:
         self.inputs = Ports("input", inputs)
         self.outputs = Ports("output", outputs)
         self.input_shapes: dict[str, tuple[int, ...]] = {}
+        self.conversion: Conversion | None = None
 
     def input(self, key: int | str | None = None) -> Port:
         """The input with this index or name."""

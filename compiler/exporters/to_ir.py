@@ -61,7 +61,7 @@ def write_ir(module: ModuleOp, path: Path) -> list[Path]:
     arrays = referenced(module)
     beside = path.with_suffix(SUFFIX)
     try:
-        path.write_text(f"{module}\n", encoding="utf-8")
+        path.write_text(str(module) + "\n", encoding="utf-8")
         if arrays:
             beside.write_bytes(safetensors(arrays))
     except OSError as problem:

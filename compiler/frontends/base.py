@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 
 from ...dialects.nn.symbols import dims_of
+from ...dialects.types import dtype_of
 from ..interpreter import input_names, main_function, output_names
 
 
@@ -54,6 +57,11 @@ class Model:
         function = self.function
         types = function.function_type.outputs
         return tuple(map(_port, output_names(function), types))
+
+
+def dtype_of_port(port: Port) -> np.dtype[Any]:
+    """The numpy type of a port's elements."""
+    return dtype_of(port.element)
 
 
 def _port(name: str, type_: Attribute) -> Port:

@@ -6,6 +6,7 @@ from xdsl.passes import ModulePass
 
 from .assign_layouts import AssignLayoutsPass
 from .block_rows import BlockRowsPass
+from .cancel_transposes import CancelTransposesPass
 from .copy_outputs import CopyOutputsPass
 from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
@@ -17,6 +18,8 @@ from .fold_batch_norm import FoldBatchNormPass
 from .fold_constants import FoldConstantsPass
 from .fold_preprocessing import FoldPreprocessingPass
 from .fuse_epilogues import FuseEpiloguesPass
+from .fuse_groups import FuseGroupsPass
+from .fuse_horizontal import FuseHorizontalPass
 from .fuse_linear import FuseLinearPass
 from .halve_weights import HalveWeightsPass, ReadHalvesPass
 from .infer_shapes import InferShapesPass
@@ -27,6 +30,8 @@ from .place_parts import PlacePartsPass
 from .move_strides import MoveStridesPass
 from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
+from .recognize_activations import RecognizeActivationsPass
+from .recognize_layer_norm import RecognizeLayerNormPass
 from .remove_empty import RemoveEmptyPass
 from .remove_identity import RemoveIdentityPass
 from .require_shapes import RequireShapesPass
@@ -47,6 +52,11 @@ PASSES: tuple[type[ModulePass], ...] = (
     MergeLinearPass,
     FuseLinearPass,
     MoveStridesPass,
+    FuseGroupsPass,
+    FuseHorizontalPass,
+    CancelTransposesPass,
+    RecognizeActivationsPass,
+    RecognizeLayerNormPass,
     RequireShapesPass,
     RemoveEmptyPass,
     CopyOutputsPass,

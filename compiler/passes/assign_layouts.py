@@ -29,6 +29,7 @@ from ...dialects.nn.common import Elementwise
 from ...dialects.nn.conv import ConvOp, ConvTransposeOp
 from ...dialects.nn.elementwise import IdentityOp
 from ...dialects.nn.linear import MatmulOp
+from ...dialects.nn.local_norm import LrnOp
 from ...dialects.nn.movement import ConcatOp
 from ...dialects.nn.norm import BatchNormOp, InstanceNormOp
 from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, MaxPoolOp, Pool
@@ -125,6 +126,8 @@ class Chooser:
         shape = shape_of(result)
         if len(shape) < 3 or shape[1] < self.lanes // 2:
             return False
+        if all(isinstance(use.operation, LrnOp) for use in result.uses):
+            return False  # it reads neighbouring channels, across blocks
         if isinstance(op, ConvOp | ConvTransposeOp):
             return self._convolution_in_blocks(op)
         if isinstance(op, Winograd):

@@ -304,5 +304,12 @@ def constant_power(f: Formula, x: Scalar, exponent: float) -> Scalar | None:
             return f.where(x.eq(-INFINITY), INFINITY, x.sqrt().abs())
         case -0.5:
             return f.where(x.eq(-INFINITY), 0.0, 1.0 / x.sqrt().abs())
+        case 0.25:
+            return f.where(x.eq(-INFINITY), INFINITY, x.sqrt().sqrt().abs())
+        case 0.75:
+            root = x.sqrt()
+            return f.where(x.eq(-INFINITY), INFINITY, root * root.sqrt())
+        case 1.5:
+            return f.where(x.eq(-INFINITY), INFINITY, x * x.sqrt())
         case _:
             return None

@@ -10,6 +10,7 @@ before the anchor runs. `t` itself is still written when somebody else reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -23,6 +24,7 @@ from ...dialects.nn.reshape import Reshaping
 from ...dialects.types import shape_of
 from ..locations import merge_sources
 from .place_parts import placed_parts
+from .lower_kernels import structure
 from .rewrite import FunctionPass
 
 LONGEST = 24
@@ -39,11 +41,17 @@ class FuseEpiloguesPass(FunctionPass):
         order = {op: position for position, op in enumerate(body.ops)}
         taken: set[Operation] = set()
         groups: list[list[NNOp]] = []
+        known: dict[Any, bool] = {}
         for op in list(body.ops):
             if isinstance(op, NNOp) and op not in taken and _can_anchor(op):
                 group = _grow(op, order, taken)
                 taken.update(group)
-                if len(group) > 1 and _builds(group):
+                if len(group) == 1:
+                    continue
+                key = structure(op, group), _escaping_places(group)
+                if key not in known:
+                    known[key] = _builds(group)
+                if known[key]:
                     groups.append(group)
         for group in groups:
             fused = fuse(group, _escaping(group))
@@ -99,6 +107,12 @@ def _escaping(group: list[NNOp]) -> list[SSAValue]:
         for r in op.results
         if any(use.operation not in members for use in r.uses)
     ]
+
+
+def _escaping_places(group: list[NNOp]) -> tuple[int, ...]:
+    """Which members' results others read; members have one result each."""
+    escaping = _escaping(group)
+    return tuple(i for i, op in enumerate(group) if op.results[0] in escaping)
 
 
 def _builds(group: list[NNOp]) -> bool:

@@ -168,5 +168,3 @@ def fuse(
     replace(concat, [*algebra.ops, new])
     erase_if_dead(*convs, split)
     constants.follow(algebra.ops)
-
-

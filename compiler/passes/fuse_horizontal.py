@@ -22,7 +22,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Block, Operation
 
 from ...dialects import nn
 from ...dialects.nn.base import NNOp, integer
@@ -84,7 +84,10 @@ def key_of(op: Layer, constants: Constants) -> Hashable | None:
         return None
     if bias and shape_of(bias[0]) != shape_of(op.results[0])[-1:]:
         return None
-    return (*flags, *(op.properties.get(n) for n in ("alpha", "beta", "transA", "transB")))
+    return (
+        *flags,
+        *(op.properties.get(n) for n in ("alpha", "beta", "transA", "transB")),
+    )
 
 
 def weight_axis(op: Layer) -> int:
@@ -127,13 +130,17 @@ def tail_key(op: Operation, layer: Layer, constants: Constants) -> Hashable | No
     axis = output_axis(layer)
     aligned = (1,) * axis + shape[axis : axis + 1] + (1,) * (len(shape) - axis - 1)
     constant = shape_of(linear.constant)
+    if len(constant) < len(shape) - axis:
+        return None
     return "add" if constant == aligned[len(shape) - len(constant) :] else None
 
 
 def costs(layers: Sequence[Layer], constants: Constants) -> tuple[float, float]:
     """The cost of the layers one by one, and of one for all with a split."""
     before = sum(cost_of(op) + START for op in layers)
-    after = before - (len(layers) - 1) * (cost(0, bytes_of(layers[0].operands[0])) + START)
+    after = before - (len(layers) - 1) * (
+        cost(0, bytes_of(layers[0].operands[0])) + START
+    )
     ends = tails(layers, constants)
     last = [op.results[0] for op in (ends[-1] if ends else layers)]
     saved = (len(layers) - 1) * START * len(ends)
@@ -163,11 +170,15 @@ def fuse(body: Block, layers: list[Layer], constants: Constants, note: str) -> N
     w = algebra.concat([op.operands[1] for op in layers], weight_axis(first))
     biases = [op.operands[2] for op in layers if len(op.operands) > 2]
     bias = [algebra.concat(biases, 0)] if biases else []
-    new: list[NNOp] = [type(first).make(first.operands[0], w, *bias, **first.properties)]
+    new: list[NNOp] = [
+        type(first).make(first.operands[0], w, *bias, **first.properties)
+    ]
     axis = output_axis(first)
     for step in steps:
         value = new[-1].results[0]
-        others = [linear.constant for op in step if (linear := linear_of(op, constants))]
+        others = [
+            linear.constant for op in step if (linear := linear_of(op, constants))
+        ]
         for other in others:
             hoist(body, other)
         if others:

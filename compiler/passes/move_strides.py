@@ -134,7 +134,9 @@ class Plan:
 
     def gives(self, op: Operation) -> bool:
         """Whether this is a convolution that gets rid of its stride."""
-        return isinstance(op, nn.ConvOp) and op.x in self.agreed and (op, 0) in self.wants
+        return (
+            isinstance(op, nn.ConvOp) and op.x in self.agreed and (op, 0) in self.wants
+        )
 
     def takes(self, op: Operation) -> bool:
         """Whether this is a convolution that takes a stride."""
@@ -194,7 +196,9 @@ class Plan:
                 before -= cost(0, unread * bytes_of(op.operands[0]))
             moved = bytes_of(result) * part
             for index, operand in enumerate(op.operands):
-                moved += bytes_of(operand) * kept_part(operand, self.agreed.get(operand))
+                moved += bytes_of(operand) * kept_part(
+                    operand, self.agreed.get(operand)
+                )
                 if skipped is None or isinstance(op, nn.ConvOp):
                     continue
                 steps = dict(operand_steps(op, skipped)).get(index)
@@ -321,7 +325,9 @@ def thinned(op: NNOp, index: int, steps: Strides, plan: Plan) -> SSAValue:
     operand = op.operands[index]
     if element_type(operand) in FLOATS and not plan.needs_slice(op, index):
         kernel = [1 for _ in steps[2:]]
-        algebra.write(nn.MaxPoolOp.make(operand, kernel_shape=kernel, strides=steps[2:]))
+        algebra.write(
+            nn.MaxPoolOp.make(operand, kernel_shape=kernel, strides=steps[2:])
+        )
     else:
         axes = [i for i, step in enumerate(steps) if step > 1]
         lists = (

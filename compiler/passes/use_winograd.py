@@ -177,7 +177,7 @@ def expand(op: ConvOp, layer: Layer, tile: Tile) -> None:
         source.erase()
 
 
-def sampled_error(weights: Array, tile: Tile, tiles: int = 4, outputs: int = 64) -> float:
+def sampled_error(weights: Array, tile: Tile, tiles: int = 4, outputs: int = 32) -> float:
     """
     The largest rounding error in some tiles of random pixels, of their largest output.
 
