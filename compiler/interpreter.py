@@ -112,6 +112,12 @@ def output_names(function: FuncOp) -> tuple[str, ...]:
     return _names(function, "output_names", "out", len(function.function_type.outputs))
 
 
+def port_names(function: FuncOp) -> dict[str, Attribute]:
+    """The names of arguments and results as attributes, those made up too."""
+    names = {"input_names": input_names, "output_names": output_names}
+    return {k: ArrayAttr(map(StringAttr, get(function))) for k, get in names.items()}
+
+
 def _names(function: FuncOp, attribute: str, stem: str, count: int) -> tuple[str, ...]:
     recorded = function.attributes.get(attribute)
     if not isinstance(recorded, ArrayAttr):

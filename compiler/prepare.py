@@ -13,10 +13,10 @@ from xdsl.dialects.builtin import ModuleOp
 from ..dialects.nn.base import NNOp
 from .batch import set_batch
 from .conversion import Conversion
-from .interpreter import main_function
+from .interpreter import input_names, main_function
 from .locations import source_names
 from .options import CompileOptions
-from .passes.fix_shapes import fix_shapes, require_static
+from .passes.fix_shapes import fix_shapes, require_static, shapes_by_tensor
 from .passes.preprocess import preprocess
 from .passes.reasons import keep
 
@@ -29,9 +29,11 @@ def prepare(module: ModuleOp, options: CompileOptions) -> None:
         CompileError: an option does not fit the network.
     """
     conversion = options.conversion
-    fix_shapes(module, options.input_shapes)
+    names = input_names(main_function(module))
+    shapes = shapes_by_tensor(names, conversion.inputs, options.input_shapes)
+    fix_shapes(module, shapes)
     if conversion.batch is not None:
-        set_batch(module, conversion.batch, options.input_shapes)
+        set_batch(module, conversion.batch, shapes)
     require_static(module)
     for sentence in keep_layers(module, conversion.finegrain_fusing):
         options.observer.told(sentence)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from math import prod
 from typing import Any, Literal, TypeVar, cast
 
@@ -44,6 +45,11 @@ DTYPES: dict[str, int] = {
 """Bytes of every element type a port may have."""
 
 
+@cache
+def _element(dtype: str) -> np.dtype[Any]:
+    return np.dtype(dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """One input or output of a network."""
@@ -59,7 +65,7 @@ class Port:
     @property
     def element(self) -> np.dtype[Any]:
         """numpy's type. `bfloat16` is known to numpy once `ml_dtypes` is imported."""
-        return np.dtype(self.dtype)
+        return _element(self.dtype)
 
 
 @dataclass(frozen=True, slots=True)

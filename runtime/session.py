@@ -153,10 +153,11 @@ def bind(ports: Sequence[Port], data: object) -> list[Array]:
     Raises:
         InputError: a name, a number of arrays, a rank, a shape or a type is wrong.
     """
-    if isinstance(data, Mapping):
-        values = _by_name(ports, cast("Mapping[object, object]", data))
-    elif isinstance(data, (list, tuple)):
+    values: Sequence[object]
+    if isinstance(data, (list, tuple)):
         values = cast("Sequence[object]", data)
+    elif type(data) is not np.ndarray and isinstance(data, Mapping):
+        values = _by_name(ports, cast("Mapping[object, object]", data))
     else:
         values = [data]
     if len(values) != len(ports):
@@ -168,6 +169,8 @@ def bind(ports: Sequence[Port], data: object) -> list[Array]:
 
 
 def _by_name(ports: Sequence[Port], data: Mapping[object, object]) -> list[object]:
+    if len(data) == len(ports) and all(port.name in data for port in ports):
+        return [data[port.name] for port in ports]
     names = [port.name for port in ports]
     found: dict[str, object] = {}
     for key, value in data.items():
@@ -210,6 +213,12 @@ def as_input(port: Port, value: object) -> Array:
     Raises:
         InputError: the rank, the shape or the type is wrong.
     """
+    if type(value) is np.ndarray:
+        given = cast(Array, value)
+        if given.shape == port.shape and given.dtype == port.element:
+            flags = given.flags
+            if flags.c_contiguous and flags.aligned:
+                return given  # most calls
     array = _as_array(port, value)
     if array.ndim != len(port.shape):
         raise InputError(

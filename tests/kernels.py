@@ -279,6 +279,54 @@ def ranking(rows: int, columns: int, kept: int) -> Kernel:
     return make.kernel({"r": rows, "k": kept, "i": columns, "j": columns}, body)
 
 
+def centered(rows: int, columns: int) -> Kernel:
+    """Reductions over both dimensions, needed at every point of both."""
+    make = Maker()
+    x, y = make.whole(rows, columns), make.whole(columns, rows)
+
+    def body(nest: Nest) -> None:
+        i, j = nest.indices
+        value = nest.read(x, [i, j])
+        total = nest.sum(value, ["j"])
+        largest = nest.max(total, ["i"])
+        nest.write(value * total - largest, y, [j, i])
+
+    return make.kernel({"i": rows, "j": columns}, body)
+
+
+def chained(rows: int, columns: int) -> Kernel:
+    """A sum that starts from another one, which is needed afterwards too."""
+    make = Maker()
+    x, y = make.whole(rows, columns), make.whole(rows)
+
+    def body(nest: Nest) -> None:
+        i, j = nest.indices
+        value = nest.read(x, [i, j])
+        total = nest.sum(value, ["j"])
+        squares = nest.sum(value * value, ["j"], init=total)
+        highest = nest.max(value, ["j"], init=total)
+        nest.write(squares - total * 2.0 + highest, y, [i])
+
+    return make.kernel({"i": rows, "j": columns}, body)
+
+
+def counted(groups: int, bins: int, count: int) -> Kernel:
+    """Every point adds to a place that only some dimensions decide."""
+    make = Maker()
+    x, index, y = (
+        make.whole(groups, count),
+        make.indices(bins, groups),
+        make.whole(bins),
+    )
+
+    def body(nest: Nest) -> None:
+        j, i = nest.indices
+        place = nest.clamp_index(nest.read(index, [j]), bins)
+        nest.write(nest.read(y, [place]) + nest.read(x, [j, i]), y, [place])
+
+    return make.kernel({"j": groups, "i": count}, body)
+
+
 def normalization(rows: int, columns: int) -> Kernel:
     """Mean, variance, scale and shift over the last dimension."""
     make = Maker()
@@ -347,7 +395,7 @@ def reductions(draw: Draw) -> Kernel:
                 for k in ("add", "max", "min")
                 for t in (np.float32, np.int32, np.int8, np.float64)
             ]
-            + [("and", np.bool_), ("or", np.bool_)]
+            + [(k, np.bool_) for k in ("and", "or", "max", "min")]
         )
     )
     return reduction(sizes, over, kind, dtype)
@@ -367,6 +415,9 @@ KERNELS: dict[str, st.SearchStrategy[Kernel]] = {
     "scatter": st.builds(scatter, small, small, middle, st.booleans()),
     "padded": st.builds(padded, small, middle, small, small),
     "upsampled": st.builds(upsampled, small, st.integers(1, 12), st.integers(1, 4)),
+    "centered": st.builds(centered, small, st.integers(1, 20)),
+    "chained": st.builds(chained, small, middle),
+    "counted": st.builds(counted, small, small, small),
     "ranking": st.builds(ranking, small, st.integers(4, 20), st.integers(1, 4)),
 }
 

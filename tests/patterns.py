@@ -65,7 +65,7 @@ def recent(g: Growth, at_least: int = 1) -> SSAValue | None:
     fitting = [v for v in g.net.values if rank(v) >= at_least]
     if not fitting:
         return None
-    return g.pick([*fitting, fitting[-1], fitting[-1], fitting[-1]])
+    return g.pick([fitting[-1]] * 4 + fitting[-3:] + fitting[:1])
 
 
 def any_padding(g: Growth, spatial: int) -> dict[str, Any]:
@@ -183,6 +183,24 @@ def linear_chain(g: Growth) -> object:
     return g.net.values[-1]
 
 
+def linear_after(g: Growth) -> object:
+    """A layer, perhaps something in between, and what may be fused backward."""
+    g.pick((conv, conv, conv_transpose, matmul, gemm, joined))(g)
+    if g.number(0, 2) == 0:
+        between(g)
+    return linear(g)
+
+
+def linear_before(g: Growth) -> object:
+    """What may be fused forward, perhaps something in between, and layers."""
+    linear(g)
+    if g.number(0, 2) == 0:
+        between(g)
+    for _ in range(g.number(1, 2)):
+        g.pick((conv, conv, conv_transpose, matmul, gemm, parted))(g)
+    return None
+
+
 def sub_or_div(g: Growth) -> object:
     """Minus a constant, over a power of two, or the other way round."""
     x = recent(g)
@@ -223,7 +241,7 @@ def matmul(g: Growth) -> object:
         return g.net.add(nn.MatmulOp, g.weights(g.number(1, 3), rows), x)
     if kind == 1:
         return g.net.add(nn.MatmulOp, g.net.add(nn.TransposeOp, x, perm=turned(x)), x)
-    batch = [shape_of(x)[0]] if kind == 2 and rank(x) > 2 else []
+    batch = shape_of(x)[:-2] if kind == 2 else ()
     return g.net.add(nn.MatmulOp, x, g.weights(*batch, columns, g.number(1, 3)))
 
 
@@ -319,6 +337,12 @@ def binary(g: Growth) -> object:
 
 def unary(g: Growth) -> object:
     return g.net.add(g.pick((nn.ReluOp, nn.ReluOp, nn.NegOp, nn.AbsOp)), recent(g))
+
+
+def block(g: Growth) -> object:
+    """Convolutions and a sum, then only strided 1x1 convolutions: a ResNet's stage."""
+    residual(g)
+    return g.pick((pointwise, siblings))(g)
 
 
 def residual(g: Growth) -> object:
@@ -472,8 +496,10 @@ def both_transposed(g: Growth) -> object:
 
 
 LINEAR: tuple[Move, ...] = (
-    linear,
-    linear,
+    linear_after,
+    linear_after,
+    linear_before,
+    linear_before,
     linear,
     linear_chain,
     conv,
@@ -489,7 +515,9 @@ LINEAR: tuple[Move, ...] = (
 DECOMPOSED: tuple[Move, ...] = (sub_or_div, scale_shift, whole_norm, linear, unary, binary)
 MERGED: tuple[Move, ...] = (linear, linear_chain, linear_chain, unary, binary)
 STRIDED: tuple[Move, ...] = (
-    pointwise,
+    block,
+    block,
+    block,
     pointwise,
     siblings,
     residual,

@@ -677,7 +677,9 @@ class LLVMPrinter(Expander):
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])
         if kind in CASTS:
-            return self._cast(CASTS[kind], operands[0], op.operands[0].type, result, width)
+            return self._cast(
+                CASTS[kind], operands[0], op.operands[0].type, result, width
+            )
         match op:
             case arith.NegfOp():
                 return self.value(f"fneg {type_} {operands[0]}")
@@ -717,7 +719,9 @@ class LLVMPrinter(Expander):
         if isinstance(source, Float64Type) and isinstance(target, Float16Type):
             single = spelled("float", width)  # LLVM calls a library for one step
             value, type_ = self.value(f"{cast} {type_} {value} to {single}"), single
-        return self.value(f"{cast} {type_} {value} to {spelled(element_name(target), width)}")
+        return self.value(
+            f"{cast} {type_} {value} to {spelled(element_name(target), width)}"
+        )
 
     def _to_bfloat(self, cast: str, value: str, source: Attribute, width: int) -> str:
         """Rounded to even in integers: few processors do it, and LLVM calls a library."""

@@ -59,16 +59,18 @@ bell was read before: then the helper does not fall asleep, and marks itself ane
 
 **A busy machine.** The caller loses time where the system stops a helper inside of a
 chunk. So a helper offers its core to others between two chunks, every `turn ns`, before
-the system takes it. If the caller waits longer than `patience ns`, it yields its core,
-and then works alone four times as long as it had to wait: a fifth is lost at the worst.
+the system takes it. A caller that waits for longer than `patience ns` yields its core.
+If it had to wait for so much longer than it worked for the launch, it works alone for
+four times as long as that: a fifth is lost at the worst.
 A helper without work that finds itself on the caller's core sleeps at once, with mark
 2: for such ones the caller rings every `pace ns` only, in case another core is free.
 """
 
 from __future__ import annotations
 
+from .helpers import HELPER, TEAM
+from .launch import LAUNCH, SHARE
 from .system import system_ir
-from .team import HELPER, LAUNCH, SHARE, TEAM
 
 ABI = 2
 

@@ -81,11 +81,11 @@ define internal void @ovc_wake(ptr %value) nounwind {
 """
 
 NAP = """
-; No futex here: a sleeper looks again every 200 microseconds, and nobody wakes it.
+; No futex here: a sleeper looks again now and then, and nobody wakes it.
 declare i32 @usleep(i32)
 
 define internal void @ovc_sleep(ptr %value, i32 %last) nounwind {
-  %r = call i32 @usleep(i32 200)
+  %r = call i32 @usleep(i32 500)
   ret void
 }
 

@@ -102,19 +102,10 @@ class OpenCLPrinter(MemoryPrinter):
         outer, self.out = self.out, inside
         self.out.append(head)
         after = body([Tile(v.type, None, dict(v.cells)) for v in variables], head)
-        moves = {
-            variable.cells[index]: last[index]
-            for variable, last in zip(variables, after, strict=True)
-            for index in variable.indices
-        }
-        types = {
-            variable.cells[index]: register_name(
-                variable.type.element, variable.type.width
-            )
-            for variable in variables
-            for index in variable.indices
-        }
-        self._assign(moves, types)
+        for variable, last in zip(variables, after, strict=True):
+            for index, name in variable.cells.items():
+                if last[index] != name:
+                    self.line(f"{name} = {last[index]};")
         self.out = outer
         self.out.append(inside)
         self.line("}")
@@ -131,17 +122,6 @@ class OpenCLPrinter(MemoryPrinter):
             self.line(f"{type_} {names[index]} = {start[index]};")
         self.variables.update(names.values())
         return Tile(start.type, None, names)
-
-    def _assign(self, moves: dict[str, str], types: dict[str, str]) -> None:
-        """All `variable = value` at once: values are read before variables change."""
-        moves = {
-            variable: value for variable, value in moves.items() if variable != value
-        }
-        for variable, value in moves.items():
-            if any(name in moves for name in re.findall(r"\w+", value)):
-                moves[variable] = self.value(types[variable], value)
-        for variable, value in moves.items():
-            self.line(f"{variable} = {value};")
 
     def _item(
         self, counter: str, extent: int, body: Callable[[list[Tile], Lines], list[Tile]]

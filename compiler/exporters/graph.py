@@ -28,6 +28,9 @@ from ..interpreter import input_names, output_names
 from ..locations import describe, source_names
 from .operators import INTERNAL, WRITERS, operator_name
 
+OPSET = 24
+"""The newest that today's engines run."""
+
 DATA_TYPES = {dtype: number for number, dtype in ONNX_DTYPES.items()}
 
 
@@ -153,15 +156,19 @@ class GraphWriter:
         kind = operator_name(op)
         if not has_operator(op):
             raise UnsupportedOperation(f"{describe(op)} has no operator in ONNX")
-        outputs = [
-            self.name(r) if r.first_use is not None or not i else ""
+        self.node(kind, op, self.inputs(op), self.outputs(op), **self.attributes(op))
+
+    def outputs(self, op: NNOp) -> list[str]:
+        """The results' names; "" for one that nobody reads, where ONNX allows it."""
+        schema = onnx.defs.get_schema(operator_name(op), OPSET)
+        needed = len(op.results) if op.name == "nn.split" else schema.min_output
+        names = [
+            self.name(r) if r.first_use is not None or i < needed else ""
             for i, r in enumerate(op.results)
         ]
-        if len(op.results) > 1 and kind in ("Split",):
-            outputs = [self.name(r) for r in op.results]
-        while outputs and not outputs[-1]:
-            outputs.pop()
-        self.node(kind, op, self.inputs(op), outputs, **self.attributes(op))
+        while names and not names[-1]:
+            names.pop()
+        return names
 
     def inputs(self, op: NNOp) -> list[str]:
         """The operands' names; "" for one left out in the middle."""
@@ -216,7 +223,13 @@ def has_operator(op: NNOp) -> bool:
     """Whether ONNX has an operator for an operation."""
     if type(op) in WRITERS:
         return True
-    return op.name not in INTERNAL and onnx.defs.has(operator_name(op))
+    if op.name in INTERNAL:
+        return False
+    try:
+        onnx.defs.get_schema(operator_name(op), OPSET)
+    except onnx.defs.SchemaError:
+        return False
+    return True
 
 
 def value_info(name: str, value: SSAValue) -> ValueInfoProto:

@@ -112,11 +112,6 @@ def write_swish(writer: GraphWriter, op: NNOp) -> None:
     writer.node("Mul", op, [x, gate], [writer.name(op.results[0])])
 
 
-def write_rms_norm(writer: GraphWriter, op: NNOp) -> None:
-    """The operator; engines know it since its opset."""
-    writer.write_plain(op)
-
-
 WRITERS: dict[type[NNOp], Writer] = {
     nn.FillOp: write_fill,
     nn.MaxPoolIndicesOp: write_max_pool_indices,

@@ -18,9 +18,8 @@ from ...runtime.errors import OvcError
 from ..interpreter import main_function
 from ..passes.rewrite import replace
 from .copies import copied
-from .graph import GraphWriter, has_operator
+from .graph import OPSET, GraphWriter, has_operator
 
-OPSET = 24
 IR_VERSION = 10
 
 LARGEST = 2**31 - 1

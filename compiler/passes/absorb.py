@@ -123,7 +123,7 @@ def add_to_output(layer: Layer, k: SSAValue, algebra: Algebra) -> NNOp:
             return layer.rebuilt(layer.w, algebra.expand(k, [channels]))
         return layer.rebuilt(layer.w, algebra.add(bias, k))
     if len(shape_of(op.results[0])) != 2:
-        raise Obstacle(f"a {op.name} of this rank has no addend")
+        raise Obstacle(f"{op.name} of this rank has no addend")
     rows = layer.weights == 0
     addend = algebra.reshape(k, [prod(shape_of(k)), 1]) if rows else k
     return with_addend(layer, layer.w, addend, algebra)
@@ -152,7 +152,7 @@ def add_to_input(layer: Layer, k: SSAValue, algebra: Algebra) -> NNOp:
         moved = addend if bias is None else algebra.add(bias, addend)
         return layer.rebuilt(w, moved)
     if len(shape_of(op.results[0])) != 2:
-        raise Obstacle(f"a {op.name} of this rank has no addend")
+        raise Obstacle(f"{op.name} of this rank has no addend")
     left = layer.weights == 0
     turned = turned_weights(layer)
     matrix = algebra.transpose(w, [1, 0]) if turned else w
@@ -200,7 +200,8 @@ def add_around_border(layer: Layer, k: SSAValue, algebra: Algebra) -> NNOp:
         raise Obstacle(f"the correction at the border would take {needed} bytes")
     shaped = algebra.reshape(k, [1, prod(shape_of(k)), *(1 for _ in sizes)])
     field = algebra.expand(shaped, [1, channels, *sizes])
-    border = algebra.write(nn.ConvOp.make(field, op.w, None, **op.properties))
+    properties: dict[str, Any] = dict(op.properties)
+    border = algebra.write(nn.ConvOp.make(field, op.w, None, **properties))
     conv = layer.rebuilt(op.w, layer.bias)
     algebra.write(conv)
     return nn.AddOp.make(conv.results[0], border)

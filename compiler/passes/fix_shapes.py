@@ -43,7 +43,7 @@ def fix_shapes(module: ModuleOp, shapes: Shapes) -> None:
     function = main_function(module)
     names = input_names(function)
     if "" in shapes and len(names) == 1:
-        shapes = {names[0] if not name else name: s for name, s in shapes.items()}
+        shapes = {name or names[0]: s for name, s in shapes.items()}
     for name in shapes:
         _check_known(name, names)
     arguments = function.body.block.args
@@ -55,6 +55,22 @@ def fix_shapes(module: ModuleOp, shapes: Shapes) -> None:
         type_ = _fixed(types[name], shapes.get(name), sizes)
         argument._type = type_  # pyright: ignore[reportPrivateUsage]
     _update_signature(function)
+
+
+def shapes_by_tensor(
+    names: Sequence[str], cut: Sequence[str], shapes: Shapes
+) -> dict[str, Sequence[int]]:
+    """
+    Shapes by input name, also those given for a layer whose tensor became an input.
+
+    Args:
+        names: of the inputs; the first are those of `cut`, in its order.
+        cut: what the user called them.
+    """
+    return {
+        names[cut.index(n)] if n in cut and n not in names else n: shape
+        for n, shape in shapes.items()
+    }
 
 
 def require_static(module: ModuleOp) -> None:

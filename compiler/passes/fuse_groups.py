@@ -20,6 +20,7 @@ bit: every output channel is the same sum.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from xdsl.ir import Block, SSAValue
 
@@ -141,7 +142,7 @@ WORDS = {
 }
 
 
-def geometry_properties(windows: list[Window]) -> dict[str, list[int]]:
+def geometry_properties(windows: list[Window]) -> dict[str, Any]:
     """A convolution's properties, spelled out."""
     return {
         "strides": [w.stride for w in windows],
@@ -161,7 +162,7 @@ def fuse(
     biases: list[SSAValue] = [conv.b for conv in convs if conv.b is not None]
     bias = algebra.concat(biases, 0) if biases else None
     group = integer(convs[0].group) * len(convs)
-    properties = geometry_properties(convs[0].windows())
+    properties: dict[str, Any] = geometry_properties(convs[0].windows())
     new = nn.ConvOp.make(split.x, w, bias, group=group, **properties)
     merge_sources(new, [split, *convs, concat])
     applied("fuse-groups", [split, *convs, concat], new)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, Operation
@@ -170,9 +171,9 @@ def fuse(body: Block, layers: list[Layer], constants: Constants, note: str) -> N
     w = algebra.concat([op.operands[1] for op in layers], weight_axis(first))
     biases = [op.operands[2] for op in layers if len(op.operands) > 2]
     bias = [algebra.concat(biases, 0)] if biases else []
-    new: list[NNOp] = [
-        type(first).make(first.operands[0], w, *bias, **first.properties)
-    ]
+    flags: dict[str, Any] = dict(first.properties)
+    one: NNOp = type(first).make(first.operands[0], w, *bias, **flags)
+    new = [one]
     axis = output_axis(first)
     for step in steps:
         value = new[-1].results[0]
@@ -186,7 +187,8 @@ def fuse(body: Block, layers: list[Layer], constants: Constants, note: str) -> N
             joined = [algebra.concat(others, axis - rank)]
             new.append(nn.AddOp.make(value, *joined))
         else:
-            new.append(type(step[0]).make(value, **step[0].properties))
+            flags = dict(step[0].properties)
+            new.append(type(step[0]).make(value, **flags))
     ends = [op.results[0] for op in (steps[-1] if steps else layers)]
     sizes = algebra.ints([shape_of(end)[axis] for end in ends])
     split = nn.SplitOp.make(new[-1].results[0], sizes, axis=axis, results=len(ends))

@@ -113,10 +113,10 @@ class FuseLinearPass(FunctionPass):
         hoist(block, linear.constant)
         for old, algebra, new in changes:
             merge_sources(new, [old, linear.op])
-            applied(self.name, [linear.op], new, f"{linear.word} {search.word}")
+            applied(self.name, [old, linear.op], new, f"{linear.word} {search.word}")
             replace(old, [*algebra.ops, new])
             constants.follow(algebra.ops)
-        replace(linear.op, [], [other_operand(linear, constants)])
+        replace(linear.op, [], [linear.x])
         return True
 
 
@@ -126,12 +126,6 @@ def linear_ops(body: Block, constants: Constants) -> Iterator[Linear]:
         linear = linear_of(op, constants)
         if linear is not None:
             yield linear
-
-
-def other_operand(linear: Linear, constants: Constants) -> SSAValue:
-    """What the operation reads now, its constant apart."""
-    lhs, rhs = linear.op.operands
-    return rhs if lhs in constants else lhs
 
 
 @dataclass(frozen=True)
@@ -210,6 +204,8 @@ class Upward(Search):
             self.sites.append(Site(op, partial(rule, layer), carried))
         elif isinstance(op, nn.MatmulOp):
             self.through_product(op, carried)
+        elif isinstance(op, WEIGHTED):
+            raise Obstacle(f"the weights of {op.name} are not constant")
         elif carried.is_mul and (inner := linear_of(op, self.constants)) is not None:
             self.through_linear(inner, carried)
         else:

@@ -30,8 +30,18 @@ class Linear:
     """`op = x * constant` or `op = x + constant`."""
 
     op: NNOp
-    x: SSAValue
-    constant: SSAValue
+    side: int
+    """Which operand is the constant."""
+
+    @property
+    def x(self) -> SSAValue:
+        """The operand that is no constant, as it is now."""
+        return self.op.operands[1 - self.side]
+
+    @property
+    def constant(self) -> SSAValue:
+        """The constant operand."""
+        return self.op.operands[self.side]
 
     @property
     def is_mul(self) -> bool:
@@ -62,7 +72,7 @@ def linear_of(op: object, constants: Constants) -> Linear | None:
     lhs, rhs = op.operands
     if (lhs in constants) == (rhs in constants):
         return None
-    return Linear(op, *((rhs, lhs) if lhs in constants else (lhs, rhs)))
+    return Linear(op, 0 if lhs in constants else 1)
 
 
 def check_linear(linear: Linear) -> None:

@@ -37,7 +37,7 @@ from ...dialects.nn.slicing import SliceOp
 from ...dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, ViewOp, WeightOp
 from ...dialects.types import dtype_of, element_type, shape_of
 from ...runtime.errors import UnsupportedOperation
-from ..interpreter import main_function
+from ..interpreter import main_function, port_names
 from ..locations import describe, source_names
 from .place_parts import placed_parts
 from .remove_empty import is_empty
@@ -95,7 +95,7 @@ class Lowering:
         main = FuncOp(
             "main", ([], []), Region([self.new]), self.function.sym_visibility
         )
-        main.attributes |= self.function.attributes
+        main.attributes |= port_names(self.function) | self.function.attributes
         body = self.module.body.block
         body.insert_ops_before([*self.nests, main], self.function)
         body.erase_op(self.function)

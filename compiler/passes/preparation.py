@@ -40,6 +40,12 @@ class Preparation:
     scale: Array | None = None
     """Divides: one number per channel."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the data goes in as it is."""
+        arrays = self.mean is None and self.scale is None
+        return arrays and not (self.permutation or self.element or self.reverse)
+
 
 def preparations(
     arguments: Sequence[SSAValue], names: Sequence[str], options: Conversion
@@ -74,7 +80,7 @@ def preparations(
             plain = _with_image(name, value, plain, images[name])
         if options.reverse_input_channels:
             plain = replace(plain, reverse=_has_three_channels(value, plain))
-        if plain != Preparation(axis=plain.axis):
+        if not plain.is_empty:
             result[name] = plain
     if options.reverse_input_channels and not any(p.reverse for p in result.values()):
         remarks.append("--reverse-input-channels: no input has 3 channels")

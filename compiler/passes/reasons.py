@@ -28,7 +28,7 @@ Operations to be left untouched carry the attribute `keep` (see `is_kept`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -102,7 +102,7 @@ ACTIVE: ContextVar[Journal | None] = ContextVar("journal", default=None)
 
 
 @contextmanager
-def recording() -> Iterator[Journal]:
+def recording() -> Generator[Journal]:
     """Collect what passes say inside of the block."""
     journal = Journal()
     token = ACTIVE.set(journal)

@@ -229,6 +229,8 @@ class Nest:
         self, kind: str, value: Scalar, over: Sequence[str], init: Scalar | None = None
     ) -> Scalar:
         """`value` reduced over the dimensions named in `over`."""
+        if value.dtype.kind == "b":
+            kind = {"max": "or", "min": "and"}.get(kind, kind)
         if kind in ("max", "min") and value.dtype.kind == "u":
             # Turning the first bit makes the order of signed numbers theirs.
             turn = 1 << (value.dtype.itemsize * 8 - 1)

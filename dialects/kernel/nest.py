@@ -58,6 +58,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from .bounds import check_nest
 from .text import parse_place, print_place
 
 MAPPINGS = ("parallel", "item", "serial", "unroll", "vector")
@@ -401,6 +402,7 @@ class NestOp(IRDLOperation):
                     f"mapping {loop.mapping.data} is not one of {MAPPINGS}"
                 )
         self._verify_registers()
+        check_nest(self)
 
     def _verify_registers(self) -> None:
         """Verify the part of the schedule that shapes tiles."""

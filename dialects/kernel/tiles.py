@@ -70,6 +70,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from .bounds import check_func
 from .text import print_place
 
 LOOPS = ("grid", "item", "serial")
@@ -530,6 +531,9 @@ class FuncOp(IRDLOperation):
 
     def __init__(self, name: str, body: Region) -> None:
         super().__init__(properties={"sym_name": StringAttr(name)}, regions=[body])
+
+    def verify_(self) -> None:
+        check_func(self)
 
     @property
     def grid(self) -> int:

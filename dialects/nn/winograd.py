@@ -34,7 +34,8 @@ from .windows import Window
 from .winograd_tiles import TAPS, TILES, Tile, both_sides, transformed
 
 if TYPE_CHECKING:
-    from ..kernel.build import Loops, Scalar
+    from ..kernel.build import Loops, Nest
+    from ..kernel.scalar import Scalar
 
 
 def tile_of(attribute: Attribute) -> Tile:
@@ -55,7 +56,7 @@ class WinogradWeightsOp(NNOp):
     | w       | `[O, C, 3, 3]`      |
     | output  | `[(m + 2)², O, C]`  |
 
-    For constants: it has no loops.
+    In loops, in the precision of `w`.
     """
 
     name = "nn.winograd_weights"
@@ -79,6 +80,26 @@ class WinogradWeightsOp(NNOp):
         weights = np.asarray(tile.weights, np.float64)
         result = np.kron(weights, weights) @ taps.T
         return result.reshape(tile.points, *w.shape[:2]).astype(w.dtype)
+
+    def loops(self, k: Loops) -> None:
+        tile = tile_of(self.tile)
+        outputs, inputs = shape_of(self.w)[:2]
+        n = k.nest(oc=outputs, ic=inputs)
+
+        def tap(i: int, j: int) -> Scalar:
+            return n.read(self.w, [n["oc"], n["ic"], i, j])
+
+        def rule(n: Nest, taps: Sequence[Scalar]) -> list[Scalar]:
+            return [
+                n.fma(taps[2], row[2], n.fma(taps[1], row[1], taps[0] * row[0]))
+                for row in tile.weights
+            ]
+
+        points = transformed(rule, n, TAPS, tap)
+        for i, row in enumerate(points):
+            for j, value in enumerate(row):
+                place = [i * tile.inputs + j, n["oc"], n["ic"]]
+                n.write(value, self.output, place)
 
 
 @irdl_op_definition
@@ -122,7 +143,9 @@ class WinogradInputOp(NNOp):
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x = shape_of(self.x)
         if len(x) != 4 or len(ints(self.pads)) != 4 or min(ints(self.pads)) < 0:
-            raise VerifyException(f"{list(x)} is not an image with two pads a dimension")
+            raise VerifyException(
+                f"{list(x)} is not an image with two pads a dimension"
+            )
         tiles = prod(w.output for w in self.windows())
         return [(tile_of(self.tile).points, x[1], x[0] * tiles)]
 
@@ -263,7 +286,11 @@ class WinogradOutputOp(NNOp):
                 self._nest(k, (top, left), (rows, columns), (high, wide))
 
     def _nest(
-        self, k: Loops, start: tuple[int, int], count: tuple[int, int], keep: tuple[int, int]
+        self,
+        k: Loops,
+        start: tuple[int, int],
+        count: tuple[int, int],
+        keep: tuple[int, int],
     ) -> None:
         """Write `keep` pixels of each of `count` tiles from `start` on."""
         tile = tile_of(self.tile)

@@ -155,7 +155,5 @@ def transformed(
     A column's values are read right before it is transformed, so that few are at hand
     at a time.
     """
-    columns = [
-        rule(n, [read(i, j) for i in range(size)]) for j in range(size)
-    ]
+    columns = [rule(n, [read(i, j) for i in range(size)]) for j in range(size)]
     return [rule(n, row) for row in zip(*columns, strict=True)]

@@ -64,7 +64,8 @@ class Streams(Generic[T]):
 
     def reset(self) -> None:
         """Forget all streams, also those in use: the child of a fork has none."""
-        self.changed = threading.Condition(threading.Lock())
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
         self.free: list[T] = []
         self.turns: deque[Turn[T]] = deque()
         self.made = 0
@@ -77,7 +78,7 @@ class Streams(Generic[T]):
         Raises:
             DeviceError: the network is closed.
         """
-        with self.changed:
+        with self.lock:
             if self.closed:
                 raise DeviceError(CLOSED)
             if self.free and not self.ended:
@@ -94,7 +95,7 @@ class Streams(Generic[T]):
         try:
             turn.gate.acquire()
         except BaseException:  # Ctrl-C
-            with self.changed:
+            with self.lock:
                 if turn in self.turns:
                     self.turns.remove(turn)
                 elif turn.stream is not None:
@@ -105,7 +106,7 @@ class Streams(Generic[T]):
         return turn.stream
 
     def give(self, stream: T) -> None:
-        with self.changed:
+        with self.lock:
             self._pass_on(stream)
 
     def _pass_on(self, stream: T) -> None:
@@ -115,7 +116,8 @@ class Streams(Generic[T]):
             turn.gate.release()
             return
         self.free.append(stream)
-        self.changed.notify_all()
+        if self.closed or self.ended:
+            self.changed.notify_all()
 
     def close(self) -> None:
         """Refuse calls from now on, also those in line, and wait for those under way."""

@@ -103,7 +103,8 @@ class Code:
             )
         function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
         self.run, self.start, self.stop = (
-            function(self.address(name)) for name in ("ovc_run", "ovc_start", "ovc_stop")
+            function(self.address(name))
+            for name in ("ovc_run", "ovc_start", "ovc_stop")
         )
 
     def address(self, name: str) -> int:
@@ -230,14 +231,14 @@ def _table(team: Team, manifest: Manifest, starts: npt.NDArray[Any]) -> Words:
     kernels = [team.code.address(kernel.name) for kernel in manifest.kernels]
     rows: list[tuple[int, ...]] = []
     for launch, start in zip(manifest.launches, starts.tolist(), strict=True):
-        ranges, chunks = _cut(launch, team.threads)
+        ranges, chunks = cut(launch, team.threads)
         size, rest = divmod(launch.grid, ranges * chunks)
         plan = ranges << 6 | chunks if ranges > 1 else 0
         rows.append((kernels[launch.kernel], start, launch.grid, plan, size, rest))
     return np.array(rows, np.uint64).reshape(-1, 6)
 
 
-def _cut(launch: Launch, threads: int) -> tuple[int, int]:
+def cut(launch: Launch, threads: int) -> tuple[int, int]:
     """How many ranges a launch has, and how many chunks each of them."""
     if not launch.parallel:
         return 1, 1

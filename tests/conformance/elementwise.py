@@ -7,11 +7,10 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+from conformance.execute import Case, K, case
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
 from ovc.dialects.types import Array, element_of
-
-from conformance.execute import Case, K, case
 
 FLOATS: tuple[Any, ...] = (np.float32, np.float64, np.float16, ml_dtypes.bfloat16)
 SIGNED: tuple[Any, ...] = (np.int8, np.int16, np.int32, np.int64)
@@ -30,7 +29,9 @@ def whole(dtype: Any, seed: int = 0, size: int = 37) -> Array:
     """Integers that reach both ends of their type."""
     limits = np.iinfo(dtype)
     some = np.random.default_rng(seed).integers(-9, 10, size)
-    return np.concatenate([[limits.min, limits.max], some]).clip(limits.min).astype(dtype)
+    return (
+        np.concatenate([[limits.min, limits.max], some]).clip(limits.min).astype(dtype)
+    )
 
 
 FUNCTIONS: dict[type[NNOp], tuple[Array, ...]] = {
@@ -194,7 +195,10 @@ def remainders() -> Iterator[Case]:
         for dtype in (np.float32, np.float64, *INTEGERS):
             x, y = (numbers((50,), seed, dtype) * 3 for seed in (5, 6))
             yield case(nn.ModOp, x.astype(dtype), y.astype(dtype), fmod=fmod)
-        x, y = np.float32([1e6, -1e6, 5, np.inf, 1, 2, -1]), np.float32([0.7, 3, np.inf])
+        x, y = (
+            np.float32([1e6, -1e6, 5, np.inf, 1, 2, -1]),
+            np.float32([0.7, 3, np.inf]),
+        )
         yield case(nn.ModOp, x[:, None], y, fmod=fmod)
 
 

@@ -17,7 +17,7 @@ from ovc.dialects.const import ConstantOp
 from ovc.dialects.nn.base import NNOp
 from ovc.dialects.types import Array, element_of, shape_of, tensor
 from ovc.runtime.session import load
-from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Region, SSAValue
 
@@ -87,11 +87,7 @@ class Cases:
             self.owners += [each] * len(results)
         self.block.add_op(ReturnOp(*outputs))
         types = [a.type for a in self.block.args], [v.type for v in outputs]
-        function = FuncOp("main", types, Region(self.block))
-        function.attributes["input_names"] = ArrayAttr(map(StringAttr, self.inputs))
-        names = (StringAttr(f"out{i}") for i in range(len(outputs)))
-        function.attributes["output_names"] = ArrayAttr(names)
-        self.module = ModuleOp([function])
+        self.module = ModuleOp([FuncOp("main", types, Region(self.block))])
 
     def _write(self, each: Case) -> list[SSAValue]:
         operands = [self._operand(o) for o in each.operands]

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from conformance.elementwise import numbers
+from conformance.execute import Case, K, case, ints
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
 from ovc.dialects.nn.winograd_tiles import TILES
-
-from conformance.elementwise import numbers
-from conformance.execute import Case, K, case, ints
 
 CHANNELS = (1, 3, 8, 17, 24, 33)
 """Fewer than lanes, exactly lanes, and some left over."""
@@ -98,7 +97,12 @@ POOLS: list[tuple[Sequence[int], dict[str, Any]]] = [
     ([1, 17, 8, 7], {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 1}),
     (
         [1, 24, 7, 7],
-        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1},
+        {
+            "kernel_shape": [3, 3],
+            "strides": [2, 2],
+            "pads": [0, 0, 1, 1],
+            "ceil_mode": 1,
+        },
     ),
     ([1, 8, 6, 6], {"kernel_shape": [2, 2], "dilations": [2, 3], "strides": [1, 2]}),
     ([1, 33, 7, 8], {"kernel_shape": [3, 4], "auto_pad": "SAME_UPPER"}),
@@ -219,8 +223,12 @@ def norms() -> Iterator[Case]:
         yield case(nn.LayerNormOp, x, numbers(rest, 1), None, axis=axis)
         yield case(nn.RmsNormOp, x, numbers(rest, 1), axis=axis, epsilon=1e-2)
     yield case(nn.LayerNormOp, numbers((3, 768), 5), K(numbers((768,), 1)))
-    yield case(nn.BatchNormOp, x[:, :, 0, 0], *(np.abs(numbers((12,), s)) for s in range(4)))
-    yield case(nn.InstanceNormOp, numbers((1, 3, 90, 80), 5), *np.ones((2, 3), np.float32))
+    yield case(
+        nn.BatchNormOp, x[:, :, 0, 0], *(np.abs(numbers((12,), s)) for s in range(4))
+    )
+    yield case(
+        nn.InstanceNormOp, numbers((1, 3, 90, 80), 5), *np.ones((2, 3), np.float32)
+    )
     yield case(nn.LrnOp, x, size=5)
     for axis in (-1, 0, 1):
         for p in (1, 2):
@@ -317,7 +325,9 @@ def resizes() -> Iterator[Case]:
                 yield case(nn.GridSampleOp, x, grid, mode=mode, padding_mode=padding, align_corners=align)  # fmt: skip
     far = np.float32([np.nan, np.inf, -np.inf, 1e30]).reshape(1, 1, 2, 2)
     yield case(nn.GridSampleOp, x[:, :, :3, :3], far, padding_mode="border")
-    grid = np.random.default_rng(3).uniform(-1.2, 1.2, (1, 2, 3, 4, 3)).astype(np.float32)
+    grid = (
+        np.random.default_rng(3).uniform(-1.2, 1.2, (1, 2, 3, 4, 3)).astype(np.float32)
+    )
     yield case(nn.GridSampleOp, volume, grid)
 
 
@@ -331,7 +341,10 @@ def winograd() -> Iterator[Case]:
             outputs = [2, size[0], size[1]]
             tiles = 2 * -(-size[0] // tile) * -(-size[1] // tile)
             points = (tile + 2) ** 2
-            u, v = numbers((points, 5, channels), 3), numbers((points, channels, tiles), 4)
+            u, v = (
+                numbers((points, 5, channels), 3),
+                numbers((points, channels, tiles), 4),
+            )
             yield case(nn.WinogradProductOp, v, u)
             sizes = {"tile": tile, "sizes": outputs}
             yield Case(nn.WinogradOutputOp, (v, numbers((channels,), 5)), sizes, 1e-4)

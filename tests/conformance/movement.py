@@ -7,13 +7,12 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+from conformance.elementwise import BOOLS, INTEGERS, SPECIAL, numbers, whole
+from conformance.execute import Case, K, case, ints
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
 from ovc.dialects.types import Array, element_of
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, f32, i32
-
-from conformance.elementwise import BOOLS, INTEGERS, SPECIAL, numbers, whole
-from conformance.execute import Case, K, case, ints
 
 TYPES: tuple[Any, ...] = (
     np.float64,
@@ -74,14 +73,18 @@ def moves() -> Iterator[Case]:
         yield Case(nn.ConcatOp, (parts,), {"axis": 1})
     yield case(nn.ConcatOp, [K(some((2, 3))), some((2, 2)), K(some((2, 1)))], axis=1)
     for properties in ({"axis": 1}, {"axis": -1, "num_outputs": 2}):
-        yield case(nn.SplitOp, X, results=properties.get("num_outputs", 3), **properties)
+        yield case(
+            nn.SplitOp, X, results=properties.get("num_outputs", 3), **properties
+        )
     yield case(nn.SplitOp, X, ints(1, 0, 2), axis=1, results=3)
     for shape in ((3, 1), (2, 1, 5), (1,)):
         yield case(nn.ExpandOp, some((3, 1)), ints(*shape))
     yield case(nn.TileOp, X, ints(1, 2, 1, 3))
     for mode in ("DCR", "CRD"):
         yield case(nn.DepthToSpaceOp, some((2, 12, 3, 2)), blocksize=2, mode=mode)
-    yield Case(nn.DepthToSpaceOp, (some((1, 72, 3, 2)),), {"blocksize": 3}, between=True)
+    yield Case(
+        nn.DepthToSpaceOp, (some((1, 72, 3, 2)),), {"blocksize": 3}, between=True
+    )
     yield case(nn.SpaceToDepthOp, some((2, 3, 6, 4)), blocksize=2)
     for starts, ends, axes, steps in (
         ([0, 1], [2, 4], [1, 3], [1, 2]),
@@ -143,7 +146,9 @@ def picks() -> Iterator[Case]:
             at = places.clip(-3, 2) if axis == 0 else places
             if reduction == "none" and axis == 1:
                 at = np.array([[0, -1, 2], [1, 2, 3]])
-            yield case(nn.ScatterElementsOp, x, at, updates, axis=axis, reduction=reduction)
+            yield case(
+                nn.ScatterElementsOp, x, at, updates, axis=axis, reduction=reduction
+            )
         rows = np.array([[1], [-1]]) if reduction == "none" else np.array([[1], [1]])
         yield case(nn.ScatterNdOp, x, rows, numbers((2, 5), 3), reduction=reduction)
         yield case(nn.ScatterNdOp, some((3, 5), np.int32), rows, some((2, 5), np.int32), reduction=reduction)  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -38,10 +37,18 @@ def reference(name: str) -> tuple[dict[str, Array], dict[str, Array]]:
     return inputs, outputs
 
 
-def compiled(path: Path, target: str, **shapes: Any) -> Session:
+def compiled(name: str, target: str) -> Session:
     """A network on a target; the test is skipped where the target has no device."""
     if target == "gpu":
         device()
+    return session_of(name, target)
+
+
+@cache
+def session_of(name: str, target: str) -> Session:
+    inputs, _ = reference(name)
+    shapes = {key: array.shape for key, array in inputs.items()}
+    path = MODELS / f"onnx/{name}.onnx"
     return load(compile_file(path, target, CompileOptions(input_shapes=shapes)))
 
 
@@ -49,8 +56,7 @@ def compiled(path: Path, target: str, **shapes: Any) -> Session:
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_are_the_reference_engines(name: str, target: str) -> None:
     inputs, outputs = reference(name)
-    shapes = {key: array.shape for key, array in inputs.items()}
-    session = compiled(MODELS / f"onnx/{name}.onnx", target, **shapes)
+    session = compiled(name, target)
     results = session(inputs)
     assert {port.name for port in session.outputs} == set(outputs)
     for port, result in zip(session.outputs, results, strict=True):
@@ -65,19 +71,6 @@ def test_outputs_are_the_reference_engines(name: str, target: str) -> None:
         np.testing.assert_allclose(result, expected, rtol=0, atol=limit)
 
 
-@cache
-def classifier(path: str, target: str) -> Session:
-    """One of the ImageNet networks, for one image at a time."""
-    return compiled(MODELS / path, target, **batch_of_one(MODELS / path))
-
-
-def batch_of_one(path: Path) -> dict[str, tuple[int, ...]]:
-    from ovc.compiler.driver import read_model
-
-    (port,) = read_model(path).inputs
-    return {port.name: (1, 3, 224, 224)}
-
-
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("path", CLASSIFIERS)
 def test_images_are_classified_as_by_the_reference_engine(
@@ -85,7 +78,7 @@ def test_images_are_classified_as_by_the_reference_engine(
 ) -> None:
     facts = EVALUATION["models"][path]
     preset = PRESETS[PRESET[facts["preprocess"]]]
-    session = classifier(path, target)
+    session = compiled(Path(path).stem, target)
     answers: dict[str, list[int]] = {}
     for image in facts["ort_top5"]:
         (port,) = session.inputs

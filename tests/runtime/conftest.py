@@ -79,17 +79,24 @@ __kernel void pick(ARGUMENTS) { AT(b2, o2)[0] = AT(b0, o0)[0]; }
 """
 
 
+FLOPS = 10**8
+"""What the parallel launches claim to be: worth all threads."""
+
+
 @cache
-def compile_object(support: str) -> bytes:
+def compile_object(support: str, wrap: str = "") -> bytes:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     triple = llvm.get_process_triple()
-    text = support + "".join(
-        KERNEL.replace("NAME", name)
-        .replace("STEP", str(step))
-        .replace("BODY", body.replace("\n", "\n  "))
-        for name, (step, body) in BODIES.items()
-    )
+    text = support
+    for name, (step, body) in BODIES.items():
+        inner = f"{name}_quick" if wrap else name
+        kernel = KERNEL.replace("NAME", inner).replace("STEP", str(step))
+        text += kernel.replace("BODY", body) + wrap.replace("NAME", name)
+    lines = text.splitlines()
+    declared = {line for line in lines if line.startswith("declare")}
+    kept = [line for line in lines if line not in declared]
+    text = "\n".join([*sorted(declared), *kept])
     module = llvm.parse_assembly(text)
     module.verify()
     target = llvm.Target.from_triple(triple)
@@ -126,11 +133,11 @@ def manifest(target: str, size: int) -> Manifest:
             for name in BODIES
         ),
         launches=(
-            Launch(0, (x, weight, doubled), blocks, True, 2 * size, 12 * size, ("a",)),
+            Launch(0, (x, weight, doubled), blocks, True, FLOPS, 12 * size, ("a",)),
             Launch(
                 1, (doubled, doubled, running), steps, False, size, 8 * size, ("b",)
             ),
-            Launch(2, (running, x, y), blocks, True, size, 12 * size, ("c", "d")),
+            Launch(2, (running, x, y), blocks, True, FLOPS, 12 * size, ("c", "d")),
             Launch(3, (tail, tail, last), 1, False, 0, 8, ("e",)),
         ),
         options={"level": 3},
@@ -146,13 +153,14 @@ def tiny() -> Callable[..., Artifact]:
         target: str = "cpu",
         size: int = 256,
         support: str | None = None,
+        wrap: str = "",
         **changes: object,
     ) -> Artifact:
         weights = np.zeros(4 * size + 96, np.uint8)
         weights[64 : 64 + 4 * size].view(np.float32)[:] = np.arange(size) % 7
         text = OPENCL.replace("SIZE", str(size)).encode()
         support = support or support_ir(llvm.get_process_triple())
-        code = compile_object(support) if target == "cpu" else text
+        code = compile_object(support, wrap) if target == "cpu" else text
         described = replace(manifest(target, size), **changes)  # pyright: ignore
         return Artifact(described, "module {}\n", code, weights)
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from ovc.backends.cpu import support
+from ovc.backends.cpu import support, system
 from ovc.runtime.artifact import Artifact, write_artifact
 from ovc.runtime.config import available_cpus
 from ovc.runtime.drivers import cpu
 from ovc.runtime.drivers.cpu import CpuDriver
 from ovc.runtime.errors import ArtifactError, DeviceError
-from ovc.runtime.manifest import Kernel
+from ovc.runtime.manifest import Kernel, Launch
 from ovc.runtime.session import Session, load
 
 Make = Callable[..., Artifact]
@@ -63,8 +63,21 @@ def check(session: Session, x: np.ndarray, expected: Oracle) -> None:
         np.testing.assert_array_equal(result, wanted)
 
 
-def workers() -> int:
-    return sum(each.name.startswith("ovc-worker") for each in threading.enumerate())
+def helpers() -> int:
+    """Threads of this process that Python knows nothing of."""
+    return len(os.listdir("/proc/self/task")) - threading.active_count()
+
+
+def settings(session: Session) -> np.ndarray:
+    """The pool of a session, in words of 8 bytes."""
+    return driver(session).team.fields
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert condition()
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -101,11 +114,11 @@ def test_uneven_shares(loaded: Load, sample: Numbers, expected: Oracle) -> None:
 
 
 def test_threads_are_those_asked_for(loaded: Load) -> None:
-    before = workers()
+    before = helpers()
     assert driver(loaded(3)).team.threads == 3
     assert driver(loaded(64)).team.threads == 16, "no launch has more points"
     assert driver(loaded()).team.threads == available_cpus()
-    assert workers() == before, "workers start with the first call"
+    assert helpers() == before, "helpers start with the first call"
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -138,53 +151,186 @@ def test_two_networks_at_once(loaded: Load, sample: Numbers, expected: Oracle) -
         check(second, sample(seed, size=64), expected)
 
 
-def test_workers_sleep_and_wake(
+def test_helpers_sleep_and_wake(
     loaded: Load, sample: Numbers, expected: Oracle
 ) -> None:
     session = loaded(3)
     check(session, sample(), expected)
-    sleepers = driver(session).team.memory.view(np.uint32)[1:2]
+    sleeping = driver(session).team.memory.view(np.uint32)[128 // 4 :]
     for seed in range(20):
-        deadline = time.monotonic() + 60
-        while sleepers[0] < 2 and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert sleepers[0] == 2
+        wait_until(lambda: bool(sleeping[0]))
         check(session, sample(seed), expected)
 
 
-def test_workers_that_never_spin(
-    loaded: Load, sample: Numbers, expected: Oracle
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_helpers_that_never_spin(
+    loaded: Load, sample: Numbers, expected: Oracle, threads: int
 ) -> None:
     """Every wait goes to sleep at once: the hardest order for wake-ups."""
-    session = loaded(4)
+    session = loaded(threads)
     check(session, sample(), expected)
-    driver(session).team.memory.view(np.uint32)[cpu.POOL_SPINS] = 0
+    fields = settings(session)
+    fields[[cpu.POOL_SPIN, cpu.POOL_TURN, cpu.POOL_PACE, cpu.POOL_PATIENCE]] = 0
     for seed in range(500):
         check(session, sample(seed), expected)
+
+
+def test_helpers_that_never_sleep(
+    loaded: Load, sample: Numbers, expected: Oracle
+) -> None:
+    session = loaded(4)
+    check(session, sample(), expected)
+    settings(session)[cpu.POOL_SPIN] = 1 << 62
+    for seed in range(200):
+        check(session, sample(seed), expected)
+
+
+def test_a_caller_without_helpers(
+    loaded: Load, sample: Numbers, expected: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system refuses threads: the caller does all work and waits for nobody."""
+    session = loaded(4)
+    team = driver(session).team
+    monkeypatch.setattr(team.code, "start", lambda _: None)
+    for seed in range(20):
+        check(session, sample(seed), expected)
+    assert team.helpers == 0
+
+
+def test_the_caller_works_alone_for_a_while(
+    loaded: Load, sample: Numbers, expected: Oracle
+) -> None:
+    session = loaded(2)
+    check(session, sample(), expected)
+    fields = settings(session)
+    launches, alone_until = fields[256 // 8 :], fields[264 // 8 :]
+    alone_until[0] = time.monotonic_ns() + (1 << 60)
+    before = int(launches[0])
+    check(session, sample(1), expected)
+    assert launches[0] == before, "nothing is published"
+    alone_until[0] = 1
+    check(session, sample(2), expected)
+    assert launches[0] == before + 2
+    assert alone_until[0] == 0 or alone_until[0] > 1
 
 
 def test_a_system_without_futexes(
     tiny: Make, sample: Numbers, expected: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(support, "FUTEX", {})
+    monkeypatch.setattr(system, "FUTEX", {})
     text = support.support_ir(llvm.get_process_triple())
     assert "@syscall" not in text
     session = load(tiny(support=text), "CPU", {"INFERENCE_NUM_THREADS": 3})
     check(session, sample(), expected)
-    driver(session).team.memory.view(np.uint32)[cpu.POOL_SPINS] = 0
+    settings(session)[cpu.POOL_SPIN] = 0
     for seed in range(50):
         check(session, sample(seed), expected)
     session.close()
 
 
-def test_phases_wrap_around(loaded: Load, sample: Numbers, expected: Oracle) -> None:
-    session = loaded(3)
+SLOW = """
+declare i32 @usleep(i32)
+declare i32 @sched_yield()
+
+define void @NAME(ptr %buffers, i64 %begin, i64 %end) {
+  %spread = mul i64 %begin, 2654435761
+  %bits = lshr i64 %spread, 9
+  %choice = and i64 %bits, 7
+  switch i64 %choice, label %run [ i64 0, label %sleep
+                                   i64 1, label %yield ]
+sleep:
+  %s = call i32 @usleep(i32 300)
+  br label %run
+yield:
+  %y = call i32 @sched_yield()
+  br label %run
+run:
+  call void @NAME_quick(ptr %buffers, i64 %begin, i64 %end)
+  ret void
+}
+"""
+"""A kernel in which some chunks take far longer than others."""
+
+
+@pytest.mark.parametrize("spin", [0, 60_000])
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_that_are_held_up(
+    tiny: Make, sample: Numbers, expected: Oracle, spin: int, threads: int
+) -> None:
+    artifact = tiny(wrap=SLOW)
+    sessions = [
+        load(artifact, "CPU", {"INFERENCE_NUM_THREADS": threads}) for _ in range(2)
+    ]
+    failures: list[BaseException] = []
+
+    def work(seed: int) -> None:
+        try:
+            for i in range(25):
+                check(sessions[seed % 2], sample(100 * seed + i), expected)
+        except BaseException as error:
+            failures.append(error)
+
+    for session in sessions:
+        check(session, sample(), expected)
+        settings(session)[cpu.POOL_SPIN] = spin
+        settings(session)[cpu.POOL_TURN] = spin
+    callers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for session in sessions:
+        session.close()
+    assert not failures
+
+
+DELAYS = {
+    "after reading a launch": (
+        "  call void @ovc_share(ptr %pool, i64 %published, i64 %thread",
+        "  %d = call i32 @usleep(i32 40)\n",
+    ),
+    "before claiming a chunk": (
+        "  %swap = cmpxchg",
+        "  %late = select i1 %helper, i32 20, i32 0\n  %d = call i32 @usleep(i32 %late)\n",
+    ),
+    "before falling asleep": (
+        "  %again = load atomic i64, ptr %pool seq_cst",
+        "  %d = call i32 @usleep(i32 20)\n",
+    ),
+}
+"""Where the system may stop a helper for long: a place in the code, and a delay."""
+
+
+@pytest.mark.parametrize("place", DELAYS)
+def test_helpers_that_come_late(
+    tiny: Make, sample: Numbers, expected: Oracle, place: str
+) -> None:
+    """They find another launch than the one they read, and take nothing from it."""
+    before, delay = DELAYS[place]
+    text = support.support_ir(llvm.get_process_triple())
+    assert before in text
+    text = "declare i32 @usleep(i32)\n" + text.replace(before, delay + before)
+    session = load(tiny(support=text), "CPU", {"INFERENCE_NUM_THREADS": 4})
     check(session, sample(), expected)
-    fields = driver(session).team.memory.view(np.uint32)
-    fields[64 // 4] = 0xFFFFFFF0  # the phase, which nobody reads between calls
-    for seed in range(40):
-        check(session, sample(seed), expected)
-    assert fields[64 // 4] < 0xFFFFFFF0
+    for spin in (0, 1 << 62):
+        settings(session)[cpu.POOL_SPIN] = spin
+        for seed in range(300):
+            check(session, sample(seed), expected)
+    session.close()
+
+
+def test_launches_are_cut_by_their_work() -> None:
+    def cut(grid: int, flops: int, threads: int = 4, parallel: bool = True) -> object:
+        launch = Launch(0, (), grid, parallel, flops)
+        return cpu.cut(launch, threads)
+
+    assert cut(1000, 10**9) == (4, cpu.CHUNKS)
+    assert cut(1000, 10**9, parallel=False) == (1, 1)
+    assert cut(1000, 0) == (4, cpu.CHUNKS), "unknown work is much"
+    assert cut(1000, 1000)[0] == 1, "not worth a thread"
+    assert cut(3, 10**9) == (3, 1)
+    assert cut(9, 10**9) == (4, 2)
+    assert cut(10**6, 10**12, threads=1024) == (cpu.MOST_RANGES, cpu.CHUNKS)
 
 
 def test_profile(loaded: Load, sample: Numbers) -> None:
@@ -225,27 +371,27 @@ def test_inputs_of_any_layout(loaded: Load, sample: Numbers, expected: Oracle) -
             np.testing.assert_array_equal(result, wanted)
 
 
-def test_closing_ends_the_workers(
+def test_closing_ends_the_helpers(
     loaded: Load, sample: Numbers, expected: Oracle
 ) -> None:
-    before = workers()
+    before = helpers()
     session = loaded(3)
     check(session, sample(), expected)
-    assert workers() == before + 2
+    assert helpers() == before + 2
     session.close()
     session.close()
-    assert workers() == before
+    assert helpers() == before
     with pytest.raises(DeviceError, match="closed"):
         session(sample())
 
 
-def test_forgetting_ends_the_workers(tiny: Make, sample: Numbers) -> None:
-    before = workers()
+def test_forgetting_ends_the_helpers(tiny: Make, sample: Numbers) -> None:
+    before = helpers()
     session = load(tiny(), "CPU", {"INFERENCE_NUM_THREADS": 3})
     session(sample())
     del session
     gc.collect()
-    assert workers() == before
+    assert helpers() == before
 
 
 def in_child(work: Callable[[], None]) -> bool:
@@ -350,7 +496,7 @@ def test_code_without_a_kernel(tiny: Make) -> None:
 
 def test_code_of_another_version(tiny: Make) -> None:
     text = support.support_ir(llvm.get_process_triple())
-    other = text.replace("@ovc_abi = constant i32 1", "@ovc_abi = constant i32 9")
+    other = text.replace(f"constant i32 {support.ABI}", "constant i32 9")
     with pytest.raises(ArtifactError, match="its code has version 9"):
         load(tiny(support=other))
 

@@ -11,7 +11,7 @@ Optimizer; `node:1` is its second output, `1:node` its second input.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import onnx
@@ -22,9 +22,17 @@ from .load import ModelFile
 from .order import needed, reads
 
 
-def cut_graph(file: ModelFile, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+def cut_graph(
+    file: ModelFile,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: Mapping[str, Sequence[int]],
+) -> None:
     """
     Change the graph of a parsed file, in place. Nodes that are not needed go.
+
+    Args:
+        shapes: of new inputs, instead of those that they had inside of the network.
 
     Raises:
         ImportFailure: there is no tensor or node of a name, or an output does not depend
@@ -42,7 +50,12 @@ def cut_graph(file: ModelFile, inputs: Sequence[str], outputs: Sequence[str]) ->
         read = {n for node in kept for n in reads(node)} | set(ends)
         _check_complete(file, kept, starts, constants, ends)
         given = [i for i in graph.input if i.name in constants and i.name in read]
-        new = [_info(infos, name) for name in starts]
+        given_shapes = {
+            _tensor(file, name, "--input"): shapes[name]
+            for name in inputs
+            if name in shapes
+        }
+        new = [_info(infos, name, given_shapes.get(name)) for name in starts]
         del graph.input[:]
         graph.input.extend([*new, *given])
         for index in reversed(range(len(graph.initializer))):
@@ -153,8 +166,12 @@ def _known_types(proto: ModelProto) -> dict[str, ValueInfoProto]:
     return infos
 
 
-def _info(infos: dict[str, ValueInfoProto], name: str) -> ValueInfoProto:
+def _info(
+    infos: dict[str, ValueInfoProto], name: str, shape: Sequence[int] | None = None
+) -> ValueInfoProto:
     info = infos.get(name)
-    if info is not None and info.type.HasField("tensor_type"):
+    known = info is not None and info.type.HasField("tensor_type")
+    if info is not None and known and shape is None:
         return info
-    return onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    kind = info.type.tensor_type.elem_type if info is not None and known else 0
+    return onnx.helper.make_tensor_value_info(name, kind or TensorProto.FLOAT, shape)

@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from ....dialects.const import ConstantOp
 from ....dialects.nn.symbols import tensor_with_symbols
 from ....runtime.errors import ImportFailure
-from ...passes.fix_shapes import fix_shapes
+from ...passes.fix_shapes import fix_shapes, shapes_by_tensor
 from ..base import Model
 from .cut import cut_graph
 from .graph import GraphImporter
@@ -54,13 +54,13 @@ def import_onnx(
     """
     file = read_model(Path(path))
     if inputs or outputs:
-        cut_graph(file, inputs, outputs)
+        cut_graph(file, inputs, outputs, input_shapes or {})
     graph = file.proto.graph
     block = Block()
     names = _add_arguments(file, graph, block)
     module = _module(block, names, [o.name for o in graph.output])
     if input_shapes:
-        fix_shapes(module, input_shapes)
+        fix_shapes(module, shapes_by_tensor(names, inputs, input_shapes))
     hints = Hints(file.proto)
     tensors = TensorReader(file.path.resolve().parent)
     importer = GraphImporter(block, tensors, file.proto.functions, hints)

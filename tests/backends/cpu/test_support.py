@@ -47,6 +47,7 @@ def test_only_linux_has_futexes() -> None:
     assert "i64 98," in support.support_ir("aarch64-unknown-linux-gnu")
     other = support.support_ir("arm64-apple-darwin23.0")
     assert "@syscall" not in other
+    assert "@sched_getcpu" not in other
     assert "@usleep" in other
 
 

@@ -1,0 +1,111 @@
+"""
+Bounds: every access of a kernel stays inside its buffer.
+
+The intervals of an access's indices follow from the ranges of loops, tile dimensions and
+lanes. Two kinds of accesses answer for themselves: a guarded or masked one is not done
+outside, and a data-dependent one was clamped by its body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xdsl.dialects.builtin import MemRefType
+from xdsl.ir import Attribute, BlockArgument, SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from .affine import Linear, Quotient, linear
+
+if TYPE_CHECKING:
+    from .nest import NestOp
+    from .tiles import FuncOp, LoadOp, StoreOp
+
+LANE = "lane"
+
+
+def buffer_shape(type_: Attribute) -> tuple[int, ...]:
+    """The extents of a buffer."""
+    assert isinstance(type_, MemRefType)
+    return type_.get_shape()
+
+
+def check_nest(nest: NestOp) -> None:
+    """Raise `VerifyException` when an access of `nest` may leave its buffer."""
+    from .nest import ReadOp, WriteOp
+
+    sizes = dict(zip(nest.dims, nest.extents, strict=True))
+    for op in nest.body.block.ops:
+        if not isinstance(op, ReadOp | WriteOp):
+            continue
+        if isinstance(op, ReadOp) and op.guard is not None:
+            continue
+        if isinstance(op, WriteOp) and op.condition is not None:
+            continue
+        dims = [
+            Linear.of(i, sizes[i]) if isinstance(i, BlockArgument) else None
+            for i in op.indices
+        ]
+        for result, size in zip(
+            op.map.data.results, buffer_shape(op.buffer.type), strict=True
+        ):
+            used = [dims[position] for position in sorted(result.used_dims())]
+            if any(d is None for d in used):
+                continue
+            place = linear(result, [d or Linear() for d in dims])
+            _check(place.interval, size, op.buffer)
+
+
+def check_func(func: FuncOp) -> None:
+    """Raise `VerifyException` when an access of `func` may leave its buffer."""
+    from .tiles import LoadOp, LoopOp, StoreOp
+
+    extents: dict[SSAValue, int] = {}
+    for op in func.walk():
+        if isinstance(op, LoopOp):
+            extents |= {counter: extent for counter, extent, _ in op.nest}
+        elif isinstance(op, LoadOp | StoreOp) and op.mask is None and op.offset is None:
+            _check_access(op, extents)
+
+
+def _check_access(op: LoadOp | StoreOp, extents: dict[SSAValue, int]) -> None:
+    from .tiles import LoadOp, tile_type
+
+    tile = tile_type(op.result if isinstance(op, LoadOp) else op.value)
+    dims = [Linear.of(i, extents[i]) for i in op.indices]
+    symbols = [Linear.of(("t", d), n) for d, n in enumerate(tile.dims)]
+    symbols.append(Linear.of(LANE, tile.width))
+    for result, size in zip(
+        op.map.data.results, buffer_shape(op.buffer.type), strict=True
+    ):
+        place = linear(result, dims, symbols)
+        if op.valid_part is not None:
+            dim, count = op.valid_part
+            several = dim >= 0 and tile.dims[dim] > 1
+            place = _only_valid(place, (dim if several else -1, count), tile.width)
+        _check(place.interval, size, op.buffer)
+
+
+def _only_valid(place: Linear, valid: tuple[int, int], width: int) -> Linear:
+    """`place` with lanes and registers together counted up to the valid ones."""
+    dim, count = valid
+    if not _is_joint(place, dim, width):
+        return place
+    element = Linear.of("valid", count if dim >= 0 else min(count, width))
+    return place.substitute({LANE: element, ("t", dim): Linear()})
+
+
+def _is_joint(place: Linear, dim: int, width: int) -> bool:
+    """Whether registers along `dim` and lanes stand only as `register * width + lane`."""
+    if dim >= 0 and place.coefficient(("t", dim)) != place.coefficient(LANE) * width:
+        return False
+    inner = [term.value for term, _ in place.terms if isinstance(term, Quotient)]
+    return all(_is_joint(value, dim, width) for value in inner)
+
+
+def _check(interval: tuple[int, int], size: int, buffer: SSAValue) -> None:
+    low, high = interval
+    if low < 0 or high >= size:
+        name = buffer.name_hint or "a buffer"
+        raise VerifyException(
+            f"an index of %{name} reaches from {low} to {high}, outside [0, {size})"
+        )

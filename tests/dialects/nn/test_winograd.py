@@ -1,0 +1,139 @@
+"""Winograd's operations: each against its reference, and together against a convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ovc.dialects.const import ConstantOp
+from ovc.dialects.kernel.evaluate import evaluate_op
+from ovc.dialects.nn.base import NNOp
+from ovc.dialects.nn.conv import ConvOp
+from ovc.dialects.nn.winograd import (
+    WinogradInputOp,
+    WinogradOutputOp,
+    WinogradProductOp,
+    WinogradWeightsOp,
+)
+from ovc.dialects.nn.winograd_tiles import TILES, both_sides
+from ovc.dialects.types import Array
+from xdsl.utils.exceptions import VerifyException
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+TOLERANCE = {2: 1e-5, 4: 3e-5}
+
+
+def random(shape: Sequence[int], dtype: type = np.float32) -> Array:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("m", TILES)
+def test_a_tile_is_a_filter(m: int) -> None:
+    tile = TILES[m]
+    pixels, taps = random((m + 2, m + 2), float), random((3, 3), float)
+    expected = np.zeros((m, m))
+    for i, j in np.ndindex(3, 3):
+        expected += taps[i, j] * pixels[i : i + m, j : j + m]
+
+    points = both_sides(tile.inward, pixels) * both_sides(tile.weights, taps)
+
+    np.testing.assert_allclose(both_sides(tile.outward, points), expected, atol=1e-13)
+
+
+def steps(
+    x: Array, w: Array, b: Array | None, m: int, pads: Sequence[int]
+) -> tuple[list[NNOp], tuple[int, ...]]:
+    """The operations in the place of a convolution, and the shape of its result."""
+    constants = [None if a is None else ConstantOp(a).output for a in (x, w, b)]
+    shape = tuple(ConvOp.make(*constants[:2], pads=pads).shapes()[0])
+    weights = WinogradWeightsOp.make(constants[1], tile=m)
+    points = WinogradInputOp.make(constants[0], tile=m, pads=pads)
+    products = WinogradProductOp.make(points.output, weights.output)
+    sizes = [shape[0], *shape[2:]]
+    output = WinogradOutputOp.make(products.output, constants[2], tile=m, sizes=sizes)
+    return [weights, points, products, output], shape
+
+
+SIZES = st.integers(1, 11)
+PADS = st.integers(0, 2)
+
+
+@settings(max_examples=60)
+@given(
+    m=st.sampled_from(list(TILES)),
+    images=st.integers(1, 2),
+    channels=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    size=st.tuples(SIZES, SIZES),
+    pads=st.tuples(PADS, PADS, PADS, PADS),
+    biased=st.booleans(),
+)
+def test_together_they_are_a_convolution(
+    m: int,
+    images: int,
+    channels: tuple[int, int],
+    size: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    biased: bool,
+) -> None:
+    if any(s + pads[d] + pads[d + 2] < 3 for d, s in enumerate(size)):
+        return
+    inputs, outputs = channels
+    x, w = random((images, inputs, *size)), random((outputs, inputs, 3, 3))
+    b = random((outputs,)) if biased else None
+    (weights, points, products, output), shape = steps(x, w, b, m, pads)
+    for op in (weights, points, products, output):
+        op.verify()
+
+    u, v = weights.reference(w), points.reference(x)
+    y = products.reference(v, u)
+    result = output.reference(y, b)
+    conv = ConvOp.make(*(ConstantOp(a).output for a in (x, w)), pads=pads)
+    wide = None if b is None else b.astype(float)
+    expected = conv.reference(x.astype(float), w.astype(float), wide)
+
+    assert result.shape == shape
+    close = {"rtol": TOLERANCE[m], "atol": TOLERANCE[m] * np.abs(expected).max()}
+    np.testing.assert_allclose(result, expected, **close)
+    (found,) = evaluate_op(points, x)
+    np.testing.assert_allclose(found, v, rtol=1e-5, atol=1e-4)
+    (found,) = evaluate_op(products, v, u)
+    np.testing.assert_allclose(found, y, rtol=1e-4, atol=1e-4)
+    (found,) = evaluate_op(output, *([y] if b is None else [y, b]))
+    np.testing.assert_allclose(found, result, rtol=1e-4, atol=1e-3)
+    (found,) = evaluate_op(weights, w)
+    np.testing.assert_allclose(found, u, rtol=1e-5, atol=1e-5)
+
+
+def test_precision_is_kept() -> None:
+    x, w = random((1, 2, 6, 6), float), random((3, 2, 3, 3), float)
+    conv = ConvOp.make(*(ConstantOp(a).output for a in (x, w)))
+    (weights, points, products, output), _ = steps(x, w, None, 4, [0] * 4)
+
+    y = products.reference(points.reference(x), weights.reference(w))
+
+    np.testing.assert_allclose(output.reference(y), conv.reference(x, w), atol=1e-13)
+
+
+ILLEGAL = [
+    (WinogradWeightsOp, [[2, 3, 3]], {}, r"are not \[O, C, 3, 3\]"),
+    (WinogradWeightsOp, [[2, 3, 5, 5]], {}, r"are not \[O, C, 3, 3\]"),
+    (WinogradWeightsOp, [[2, 3, 3, 3]], {"tile": 3}, "tile 3 is not one of"),
+    (WinogradInputOp, [[2, 3, 8]], {"pads": [0] * 4}, "not an image"),
+    (WinogradInputOp, [[1, 2, 8, 8]], {"pads": [0] * 2}, "not an image"),
+    (WinogradInputOp, [[1, 2, 2, 8]], {"pads": [0] * 4}, "does not fit in 2 pixels"),
+    (WinogradProductOp, [[36, 2, 4], [36, 3, 5]], {}, "do not fit weights"),
+    (WinogradProductOp, [[36, 2, 4], [16, 3, 2]], {}, "do not fit weights"),
+    (WinogradOutputOp, [[36, 2, 4]], {"sizes": [1, 8, 9]}, "of 1 images of 8x9"),
+    (WinogradOutputOp, [[36, 2, 4], [3]], {"sizes": [1, 8, 8]}, "the bias"),
+]
+
+
+@pytest.mark.parametrize(("operation", "shapes", "properties", "message"), ILLEGAL)
+def test_illegal(operation, shapes, properties, message) -> None:
+    operands = [ConstantOp(np.zeros(s, np.float32)).output for s in shapes]
+    with pytest.raises(VerifyException, match=message):
+        operation.make(*operands, **properties)
