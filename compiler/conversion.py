@@ -100,7 +100,10 @@ PAIRS = frozenset({"mean_values", "scale_values", "mean_file", "layout", "input_
 def _plain(value: Any, pairs: bool) -> Any:
     if pairs:
         return [[name, _plain(v, pairs=False)] for name, v in value]
-    return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, tuple):
+        items: tuple[Any, ...] = value  # pyright: ignore[reportUnknownVariableType]
+        return list(items)
+    return value
 
 
 def make_conversion(**options: Any) -> Conversion:

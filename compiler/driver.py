@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def read_model(path: Path, options: CompileOptions | None = None) -> Model:
     Raises:
         ImportFailure: it cannot be read. The message starts with the file.
     """
+    if path.suffix == ".mlir":
+        return read_text(path)
     from .frontends.onnx import import_onnx
 
     if options is None:
@@ -81,6 +84,14 @@ def read_model(path: Path, options: CompileOptions | None = None) -> Model:
     return import_onnx(
         path, options.input_shapes, inputs=ends.inputs, outputs=ends.outputs
     )
+
+
+def read_text(path: Path) -> Model:
+    """The network that `ovc convert` wrote as text."""
+    from .exporters.to_ir import read_ir
+
+    module = read_ir(path)
+    return Model(module, path, sha256(path.read_bytes()).hexdigest())
 
 
 def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:

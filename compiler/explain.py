@@ -74,6 +74,8 @@ class Recorder(Observer):
     remarks: list[str] = field(default_factory=list[str])
     last: Any = None
     """The module as the last pass left it."""
+    closed: bool = False
+    """Whether the generic passes are over."""
     _report: PassReport | None = None
     _cost: Cost | None = None
     _picture: Picture | None = None
@@ -86,7 +88,12 @@ class Recorder(Observer):
     def finished(self, report: PassReport) -> None:
         self._report = report
 
+    def stage(self, name: str, module: Any) -> None:
+        self.closed = self.closed or name == "network"
+
     def after_pass(self, name: str, module: Any) -> None:
+        if self.closed:
+            return
         report, before, seen = self._report, self._cost, self._picture
         assert report is not None
         assert before is not None
@@ -119,6 +126,37 @@ class Recorder(Observer):
             for d in declined
             if (d.operation, d.layers) in there or d.operation == "const.constant"
         )
+
+
+@dataclass(frozen=True)
+class Several(Observer):
+    """Passes everything on to others."""
+
+    others: tuple[Observer, ...]
+
+    def started(self, step: str, index: int, count: int) -> None:
+        for other in self.others:
+            other.started(step, index, count)
+
+    def finished(self, report: PassReport) -> None:
+        for other in self.others:
+            other.finished(report)
+
+    def after_pass(self, name: str, module: Any) -> None:
+        for other in self.others:
+            other.after_pass(name, module)
+
+    def stage(self, name: str, module: Any) -> None:
+        for other in self.others:
+            other.stage(name, module)
+
+    def prepared(self, module: Any) -> None:
+        for other in self.others:
+            other.prepared(module)
+
+    def told(self, sentence: str) -> None:
+        for other in self.others:
+            other.told(sentence)
 
 
 def running(module: ModuleOp) -> list[NNOp]:

@@ -37,6 +37,8 @@ class Log(Recorder):
         self.start = self.start or fingerprint(module)
 
     def after_pass(self, name: str, module: Any) -> None:
+        if self.closed:
+            return
         super().after_pass(name, module)
         self.fingerprints.append(fingerprint(module))
 
@@ -86,6 +88,21 @@ def _entry(
         ],
         "fingerprint": mark,
     }
+
+
+def write_log(log: Log, place: Path, header: dict[str, Any], passes: list[str]) -> None:
+    """
+    Write the log.
+
+    Raises:
+        OvcError: the file cannot be written.
+    """
+    text = "\n".join(lines(log, header, passes))
+    try:
+        place.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise OvcError(f"{place}: cannot be written: {reason}") from problem
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

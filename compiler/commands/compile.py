@@ -13,6 +13,7 @@ from ...runtime.errors import ArtifactError
 from ..options import CompileOptions
 from .console import human_bytes, note, print_json, show, watching
 from .conversion_flags import ModelOptions, converts, parsed_shapes
+from .records import OptLog, Records, Report
 
 Shapes = Annotated[
     list[str] | None,
@@ -54,6 +55,13 @@ def compile_command(
     pipeline: Annotated[
         str | None, typer.Option(help="Generic passes to run, as ovc-opt takes them.")
     ] = None,
+    winograd: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN",
+            help="3x3 convolutions in tiles, with fewer products: auto or never.",
+        ),
+    ] = "auto",
     print_ir_after: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Print IR after a stage.")
     ] = None,
@@ -62,6 +70,8 @@ def compile_command(
     ] = False,
     verify_each: VerifyEach = False,
     samples: Samples = None,
+    report: Report = None,
+    opt_log: OptLog = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -73,10 +83,18 @@ def compile_command(
         raise typer.BadParameter(
             f"'{target}' is neither cpu nor gpu", param_hint="--target"
         )
+    if winograd not in ("auto", "never"):
+        raise typer.BadParameter(
+            f"'{winograd}' is neither auto nor never", param_hint="--winograd"
+        )
     if json and print_ir_after:
         raise typer.BadParameter("--json and --print-ir-after exclude each other")
     place = artifact or options.artifact or Path(f"{model.stem}.ovc")
     check_writable(place)
+    records = Records(report, opt_log)
+    for written in (report, opt_log):
+        if written is not None:
+            check_writable(written)
 
     from ...runtime.artifact import write_artifact
     from ...runtime.devices import opencl_device_type
@@ -90,15 +108,17 @@ def compile_command(
             conversion=options.conversion,
             pipeline=pipeline,
             cpu=cpu,
+            winograd=winograd,
             device_type=opencl_device_type() if target == "gpu" else None,
             check_every_pass=verbose,
             verify_each=verify_each,
             samples=tuple(samples or ()),
             reproducers=place.parent,
-            observer=observer,
+            observer=records.observer(observer),
         )
         compiled = compile_file(model, target, chosen)
         write_artifact(place, compiled)
+    records.write(model, chosen, quiet)
     seconds = time.perf_counter() - start
     manifest = compiled.manifest
     facts: dict[str, Any] = {

@@ -36,60 +36,71 @@ class ModelOptions:
     """A path given as `--output`, which is also the flag of the last tensors."""
 
 
-def flag(help: str, metavar: str, *names: str, kind: Any = Many) -> Any:
-    """The annotation of a flag with a value, in a panel of its own."""
-    option = typer.Option(
+def flag(help: str, metavar: str, *names: str) -> Any:
+    """A flag with a value, in a panel of its own."""
+    return typer.Option(
         *names, help=help, metavar=metavar, rich_help_panel="Conversion"
     )
-    return Annotated[kind, option]
 
 
 def switch(help: str) -> Any:
-    """The annotation of a flag without a value."""
-    return Annotated[bool, typer.Option(help=help, rich_help_panel="Conversion")]
+    """A flag without a value."""
+    return typer.Option(help=help, rich_help_panel="Conversion")
 
 
 def conversion_flags(
-    input_shape: flag(  # type: ignore[valid-type]
-        "Fix the sizes of an input. Repeat it for others.", "NAME:1x3x320x320"
-    ) = None,
-    batch: flag(
-        "The first size of all inputs.", "N", "--batch", "-b", kind=int | None
-    ) = None,  # type: ignore[valid-type]
-    input: flag(
-        "Cut the network: tensors or layers that become inputs.", "NAMES"
-    ) = None,  # type: ignore[valid-type]
-    output: flag(
-        "Cut the network: tensors or layers that become outputs.", "NAMES"
-    ) = None,  # type: ignore[valid-type]
-    mean_values: flag("Subtracted from inputs, by channel.", "[NAME][R,G,B]") = None,  # type: ignore[valid-type]
-    scale: flag(
-        "All float inputs are divided by it.", "NUMBER", kind=str | None
-    ) = None,  # type: ignore[valid-type]
-    scale_values: flag(
-        "Inputs are divided by them, by channel.", "[NAME][R,G,B]"
-    ) = None,  # type: ignore[valid-type]
-    mean_file: flag("Subtracted: .npy, picture or .binaryproto.", "[NAME:]FILE") = None,  # type: ignore[valid-type]
-    reverse_input_channels: switch("RGB to BGR or back.") = False,  # type: ignore[valid-type]
-    layout: flag(
-        "The layout that data arrives in: nchw or nhwc.", "[NAME:]LAYOUT"
-    ) = None,  # type: ignore[valid-type]
-    input_type: flag(
-        "The type that data arrives in, such as u8.", "[NAME:]TYPE"
-    ) = None,  # type: ignore[valid-type]
-    data_type: flag(
-        "Weights are stored in it.", "FP32|FP16|half|float", kind=str | None
-    ) = None,  # type: ignore[valid-type]
-    disable_fusing: switch("Leave linear operations where they are.") = False,  # type: ignore[valid-type]
-    disable_resnet_optimization: switch("Leave strides where they are.") = False,  # type: ignore[valid-type]
-    disable_gfusing: switch("Leave split convolutions apart.") = False,  # type: ignore[valid-type]
-    finegrain_fusing: flag("Layers that no pass touches.", "NAMES_OR_REGEX") = None,  # type: ignore[valid-type]
+    input_shape: Annotated[
+        Many, flag("Fix the sizes of an input. Repeatable.", "NAME:1x3x320x320")
+    ] = None,
+    batch: Annotated[
+        int | None, flag("The first size of all inputs.", "N", "--batch", "-b")
+    ] = None,
+    input: Annotated[
+        Many, flag("Cut the network: tensors or layers that become inputs.", "NAMES")
+    ] = None,
+    output: Annotated[
+        Many, flag("Cut the network: tensors or layers that become outputs.", "NAMES")
+    ] = None,
+    mean_values: Annotated[
+        Many, flag("Subtracted from inputs, by channel.", "[NAME][R,G,B]")
+    ] = None,
+    scale: Annotated[
+        str | None, flag("All float inputs are divided by it.", "NUMBER")
+    ] = None,
+    scale_values: Annotated[
+        Many, flag("Inputs are divided by them, by channel.", "[NAME][R,G,B]")
+    ] = None,
+    mean_file: Annotated[
+        Many, flag("Subtracted: .npy, picture or .binaryproto.", "[NAME:]FILE")
+    ] = None,
+    reverse_input_channels: Annotated[bool, switch("RGB to BGR or back.")] = False,
+    layout: Annotated[
+        Many, flag("The layout that data arrives in: nchw, nhwc.", "[NAME:]LAYOUT")
+    ] = None,
+    input_type: Annotated[
+        Many, flag("The type that data arrives in, such as u8.", "[NAME:]TYPE")
+    ] = None,
+    data_type: Annotated[
+        str | None, flag("Weights are stored in it.", "FP32|FP16|half|float")
+    ] = None,
+    disable_fusing: Annotated[
+        bool, switch("Leave linear operations where they are.")
+    ] = False,
+    disable_resnet_optimization: Annotated[
+        bool, switch("Leave strides where they are.")
+    ] = False,
+    disable_gfusing: Annotated[bool, switch("Leave split convolutions apart.")] = False,
+    finegrain_fusing: Annotated[
+        Many, flag("Layers that no pass touches.", "NAMES_OR_REGEX")
+    ] = None,
 ) -> ModelOptions:
     """The flags as options. A malformed one is wrong usage."""
-    given = dict(locals())
-    artifacts = [o for o in given["output"] or () if o.endswith(ARTIFACT)]
-    outputs = [o for o in given.pop("output") or () if o not in artifacts]
-    names, shapes = _inputs(given.pop("input"), given.pop("input_shape"))
+    given: dict[str, Any] = dict(locals())
+    for name in ("input", "output", "input_shape"):
+        del given[name]
+    artifacts = [o for o in output or () if o.endswith(ARTIFACT)]
+    outputs = [o for o in output or () if o not in artifacts]
+    names, shapes = _inputs(input, input_shape)
     for name, value in given.items():
         if value is False:
             given[name] = None

@@ -12,6 +12,7 @@ from ..options import CompileOptions
 from .compile import Json, Quiet, Samples, VerifyEach, check_writable
 from .console import human_bytes, note, print_json, show, watching
 from .conversion_flags import ModelOptions, converts
+from .records import OptLog, Records, Report
 
 KINDS = {"ir": ".mlir", "onnx": ".onnx"}
 
@@ -38,6 +39,8 @@ def convert_command(
     ] = False,
     verify_each: VerifyEach = False,
     samples: Samples = None,
+    report: Report = None,
+    opt_log: OptLog = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -45,6 +48,10 @@ def convert_command(
     kind = _kind(emit, file)
     place = file or Path(f"{model.stem}-optimized{KINDS[kind]}")
     check_writable(place)
+    records = Records(report, opt_log)
+    for written in (report, opt_log):
+        if written is not None:
+            check_writable(written)
 
     from ..driver import optimize_model, read_model
     from ..exporters.files import write_module
@@ -58,13 +65,14 @@ def convert_command(
             verify_each=verify_each,
             samples=tuple(samples or ()),
             reproducers=place.parent,
-            observer=observer,
+            observer=records.observer(observer),
         )
         observer.started("read", 0, 1)
         network = read_model(model, chosen)
         optimize_model(network, chosen)
         place = place if place.suffix == KINDS[kind] else Path(f"{place}{KINDS[kind]}")
         files = write_module(network.module, place, options.conversion.data_type)
+    records.write(model, chosen, quiet)
     facts: dict[str, Any] = {
         "files": [str(path) for path in files],
         "emit": kind,

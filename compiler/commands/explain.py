@@ -12,14 +12,11 @@ from ..options import CompileOptions
 from .compile import Json, Quiet, check_writable
 from .console import note, print_json, show, table
 from .conversion_flags import ModelOptions, converts
+from .records import Report, write_log
 
 if TYPE_CHECKING:
     from ..explain import Recorder
 
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE", help="Write a page with pictures: .html."),
-]
 PassNames = Annotated[
     list[str] | None,
     typer.Option("--pass", metavar="PASS", help="Only what this pass says."),
@@ -49,7 +46,7 @@ def explain_command(
     )
     if report is not None:
         check_writable(report)
-    explained(model, chosen)
+    explained(model, chosen, halves=True)
     _write_report(report, recorder, model)
     if json:
         print_json(as_record(recorder, passes))
@@ -59,19 +56,19 @@ def explain_command(
     show_steps(recorder, passes)
 
 
-def explained(model: Path, options: CompileOptions) -> None:
-    """Run the passes; the observer hears of everything, also of half weights."""
+def explained(model: Path, options: CompileOptions, halves: bool = False) -> None:
+    """Run the passes; the observer hears of everything, with `halves` of those too."""
     from ..driver import optimize_model, read_model
 
     network = read_model(model, options)
     optimize_model(network, options)
-    if options.conversion.data_type == "FP16":
+    if halves and options.conversion.data_type == "FP16":
         from ..passes.halve_weights import HalveWeightsPass
         from ..pipeline import Pipeline
         from ..registry import make_context
 
-        halves = Pipeline((HalveWeightsPass(),))
-        halves.run(network.module, make_context(), options.observer)
+        last = Pipeline((HalveWeightsPass(),))
+        last.run(network.module, make_context(), options.observer)
 
 
 def _write_report(report: Path | None, recorder: Recorder, model: Path) -> None:
@@ -151,7 +148,6 @@ def opt_log_command(
 ) -> None:
     """Write the sequence of rewrites, or run one again and compare every step."""
     from .. import opt_log
-    from ..driver import network_text
 
     record = opt_log.Log()
     entries = opt_log.read_log(replay) if replay is not None else []
@@ -166,34 +162,13 @@ def opt_log_command(
     place = log or Path(f"{model.stem}.optlog.jsonl")
     if replay is None:
         check_writable(place)
-    sha256 = _run(model, chosen)
+    explained(model, chosen)
     if replay is not None:
         opt_log.check_replay(replay, [entries[0], *steps], record)
         message = f"{replay}: {len(steps)} steps give the networks of the log"
     else:
-        header = {"model": model.name, "sha256": sha256, "options": chosen.recorded}
-        passes = _pass_texts(network_text(chosen))
-        text = "\n".join(opt_log.lines(record, header, passes))
-        place.write_text(f"{text}\n", encoding="utf-8")
+        write_log(record, place, model, chosen)
         message = f"{place}: {len(record.steps)} steps"
     _write_report(report, record, model)
     if not quiet:
         note(message, style="green")
-
-
-def _run(model: Path, options: CompileOptions) -> str:
-    """Run the passes; the hash of the model's file."""
-    from ..driver import optimize_model, read_model
-
-    network = read_model(model, options)
-    optimize_model(network, options)
-    return network.sha256
-
-
-def _pass_texts(pipeline: str) -> list[str]:
-    from ..pipeline import parse_pipeline
-    from ..registry import PASSES
-    from ..stages import Stage
-
-    steps = parse_pipeline(pipeline, PASSES).steps
-    return [str(s.spec()) for s in steps if not isinstance(s, Stage)]

@@ -174,13 +174,14 @@ class GraphWriter:
         """The operands' names; "" for one left out in the middle."""
         names: list[str] = []
         for field, _ in type(op).get_irdl_definition().operands:
-            match getattr(op, field):
-                case None:
-                    names.append("")
-                case SSAValue() as value:
-                    names.append(self.name(value))
-                case several:
-                    names += [self.name(value) for value in several]
+            operand: Any = getattr(op, field)
+            if operand is None:
+                names.append("")
+            elif isinstance(operand, SSAValue):
+                names.append(self.name(operand))
+            else:
+                several: Sequence[SSAValue] = operand
+                names += map(self.name, several)
         while names and not names[-1]:
             names.pop()
         return names
@@ -210,7 +211,8 @@ def plain(attribute: Attribute) -> Any:
         case StringAttr():
             return attribute.data
         case DenseArrayBase():
-            return list(attribute.get_values())
+            array: Any = attribute
+            return list(array.iter_values())
         case ArrayAttr():
             return [plain(a) for a in attribute]  # pyright: ignore
         case _ if attribute in DTYPES:

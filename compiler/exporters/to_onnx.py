@@ -8,6 +8,7 @@ written as its decomposition.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 from onnx import ModelProto, helper
@@ -71,9 +72,8 @@ def write_onnx(module: ModuleOp, path: Path) -> list[Path]:
             return [path]
         beside = path.with_suffix(".data")
         beside.unlink(missing_ok=True)
-        onnx.save_model(
-            proto, str(path), save_as_external_data=True, location=beside.name
-        )
+        save: Any = getattr(onnx, "save_model")  # noqa: B009 - its type is partial
+        save(proto, str(path), save_as_external_data=True, location=beside.name)
     except OSError as problem:
         reason = problem.strerror or problem
         raise OvcError(f"{path}: cannot be written: {reason}") from problem

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
@@ -249,7 +250,7 @@ def fold_mul(program: Program, conv: nn.ConvOp, link: Link) -> nn.ConvOp:
     factors = _input_weights(program, conv, link.op.operands[1])
     product = program(nn.MulOp, _grouped(program, conv), factors)
     weights = program(nn.ReshapeOp, product, program.ints(*shape_of(conv.w)))
-    return nn.ConvOp.make(conv.x, weights, conv.b, **dict(conv.properties))
+    return nn.ConvOp.make(conv.x, weights, conv.b, **properties_of(conv))
 
 
 def fold_add(program: Program, conv: nn.ConvOp, link: Link) -> nn.ConvOp:
@@ -261,13 +262,18 @@ def fold_add(program: Program, conv: nn.ConvOp, link: Link) -> nn.ConvOp:
     bias = program(nn.ReshapeOp, sums, program.ints(shape_of(conv.w)[0]))
     if conv.b is not None:
         bias = program(nn.AddOp, conv.b, bias)
-    return nn.ConvOp.make(conv.x, conv.w, bias, **dict(conv.properties))
+    return nn.ConvOp.make(conv.x, conv.w, bias, **properties_of(conv))
 
 
 def fold_reverse(program: Program, conv: nn.ConvOp, link: Link) -> nn.ConvOp:
     """`conv(reverse(x), w, b)` to `conv(x, reverse(w over i), b)`."""
     weights = reversed_along(program, conv.w, 1)
-    return nn.ConvOp.make(conv.x, weights, conv.b, **dict(conv.properties))
+    return nn.ConvOp.make(conv.x, weights, conv.b, **properties_of(conv))
+
+
+def properties_of(conv: nn.ConvOp) -> dict[str, Any]:
+    """Strides, pads and so on, for a new convolution."""
+    return dict(conv.properties)
 
 
 FOLDS = {"mul": fold_mul, "add": fold_add, "reverse": fold_reverse}

@@ -12,6 +12,7 @@ is marked as kept, so that constant folding does not undo it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import Float16Type, Float32Type
@@ -167,7 +168,7 @@ def is_half_weight(op: Operation) -> bool:
 
 def _gather_halves(gather: nn.GatherOp, cast: Operation) -> None:
     """`gather(cast(x))` to `cast(gather(x))`."""
-    properties = dict(gather.properties)
+    properties: dict[str, Any] = dict(gather.properties)
     rows = nn.GatherOp.make(cast.operands[0], gather.indices, **properties)
     wide = nn.CastOp.make(rows.results[0], to=Float32Type())
     for new in (rows, wide):

@@ -104,6 +104,8 @@ class Placer:
         value, whole = link.value, link.whole
         if value in self.returned or isinstance(_root(whole).owner, ConstantOp):
             return False
+        if shape_of(value) == shape_of(whole):
+            return False  # all of it is no part
         layout = layout_of(whole.type)
         if not _on_blocks(layout, link.axis, link.start):
             return False
@@ -131,6 +133,8 @@ class Placer:
         value, whole = link.value, link.whole
         owner = value.owner
         if value in self.returned or not isinstance(owner, NNOp):
+            return False
+        if shape_of(value) == shape_of(whole):
             return False
         if isinstance(owner, Reshaping | SplitOp):
             return False

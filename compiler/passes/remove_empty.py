@@ -3,6 +3,7 @@ Remove tensors without elements, which nothing can be computed on.
 
     %y = nn.relu(%x) : tensor<0x4xf32>    ==>   %y = const.constant [] : tensor<0x4xf32>
     nn.concat(%x, %empty)                 ==>   nn.concat(%x)
+    %y, %empty = nn.split(%x)             ==>   %x
 
 What still reads one then reads a constant, so `fold-constants` can evaluate it.
 """
@@ -15,7 +16,7 @@ import numpy as np
 from xdsl.ir import Block, SSAValue
 
 from ...dialects.const import ConstantOp
-from ...dialects.nn import ConcatOp
+from ...dialects.nn import ConcatOp, SplitOp
 from ...dialects.nn.base import NNOp, integer
 from ...dialects.types import is_static, shape_of, value_dtype
 from .rewrite import FunctionPass, replace
@@ -38,7 +39,10 @@ class RemoveEmptyPass(FunctionPass):
                     body.insert_op_after(empty, op)
                     result.replace_all_uses_with(empty.output)
                     count += 1
-            count += isinstance(op, ConcatOp) and _drop_empty(op)
+            if isinstance(op, ConcatOp):
+                count += _drop_empty(op)
+            elif isinstance(op, SplitOp):
+                count += _drop_split(op)
         return count
 
 
@@ -53,4 +57,16 @@ def _drop_empty(op: ConcatOp) -> bool:
         return False
     joined = ConcatOp.make(kept, axis=integer(op.axis))
     replace(op, [joined])
+    return True
+
+
+def _drop_split(op: SplitOp) -> bool:
+    kept = [result for result in op.results if not is_empty(result)]
+    if len(kept) != 1:
+        return False
+    for result in op.results:
+        result.replace_all_uses_with(op.x)  # nobody uses the others any more
+    body = op.parent
+    assert body is not None
+    body.erase_op(op)
     return True

@@ -72,7 +72,7 @@ class UseWinogradPass(FunctionPass):
     def rewrite(self, body: Block) -> int:
         if self.choose not in CHOICES:
             raise CompileError(
-                f"use-winograd: choose is {self.choose}, one of {', '.join(CHOICES)}"
+                f"use-winograd: choose is {self.choose}, expected one of {', '.join(CHOICES)}"
             )
         tiles = [TILES[m] for m in CHOICES[self.choose]]
         lanes = find_target(self.target).lanes

@@ -8,13 +8,14 @@ outside, and a data-dependent one was clamped by its body.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from .affine import Linear, Quotient, linear
+from .affine import Linear, linear
 
 if TYPE_CHECKING:
     from .nest import NestOp
@@ -72,34 +73,27 @@ def _check_access(op: LoadOp | StoreOp, extents: dict[SSAValue, int]) -> None:
 
     tile = tile_type(op.result if isinstance(op, LoadOp) else op.value)
     dims = [Linear.of(i, extents[i]) for i in op.indices]
-    symbols = [Linear.of(("t", d), n) for d, n in enumerate(tile.dims)]
-    symbols.append(Linear.of(LANE, tile.width))
-    for result, size in zip(
-        op.map.data.results, buffer_shape(op.buffer.type), strict=True
-    ):
-        place = linear(result, dims, symbols)
-        if op.valid_part is not None:
-            dim, count = op.valid_part
-            several = dim >= 0 and tile.dims[dim] > 1
-            place = _only_valid(place, (dim if several else -1, count), tile.width)
-        _check(place.interval, size, op.buffer)
+    shape = buffer_shape(op.buffer.type)
+    for symbols in _boxes(tile.dims, tile.width, op.valid_part):
+        for result, size in zip(op.map.data.results, shape, strict=True):
+            _check(linear(result, dims, symbols).interval, size, op.buffer)
 
 
-def _only_valid(place: Linear, valid: tuple[int, int], width: int) -> Linear:
-    """`place` with lanes and registers together counted up to the valid ones."""
-    dim, count = valid
-    if not _is_joint(place, dim, width):
-        return place
-    element = Linear.of("valid", count if dim >= 0 else min(count, width))
-    return place.substitute({LANE: element, ("t", dim): Linear()})
-
-
-def _is_joint(place: Linear, dim: int, width: int) -> bool:
-    """Whether registers along `dim` and lanes stand only as `register * width + lane`."""
-    if dim >= 0 and place.coefficient(("t", dim)) != place.coefficient(LANE) * width:
-        return False
-    inner = [term.value for term, _ in place.terms if isinstance(term, Quotient)]
-    return all(_is_joint(value, dim, width) for value in inner)
+def _boxes(
+    registers: tuple[int, ...], width: int, valid: tuple[int, int] | None
+) -> Iterator[list[Linear]]:
+    """Tile dimensions and the lane: of all registers, or of whole ones and the last."""
+    counters = [Linear.of(("t", dim), n) for dim, n in enumerate(registers)]
+    dim, count = valid or (-1, width)
+    if dim < 0:
+        yield [*counters, Linear.of(LANE, min(count, width))]
+        return
+    whole, rest = divmod(count, width)
+    before, after = counters[:dim], counters[dim + 1 :]
+    if whole:
+        yield [*before, Linear.of(("t", dim), whole), *after, Linear.of(LANE, width)]
+    if rest:
+        yield [*before, Linear((), whole), *after, Linear.of(LANE, rest)]
 
 
 def _check(interval: tuple[int, int], size: int, buffer: SSAValue) -> None:

@@ -60,7 +60,7 @@ def test_a_model_can_be_converted_again() -> None:
     model = ovc.read_model(MODEL)
     model.reshape({"image": [1, 1, 8, 8]})
 
-    assert ovc.convert_model(model, batch=4).input().shape == (4, 1, 8, 8)
+    assert ovc.convert_model(model, scale=2.0).input().shape == (1, 1, 8, 8)
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".mlir"])

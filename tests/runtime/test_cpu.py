@@ -21,7 +21,7 @@ from ovc.runtime.config import available_cpus
 from ovc.runtime.drivers import cpu
 from ovc.runtime.drivers.cpu import CpuDriver
 from ovc.runtime.errors import ArtifactError, DeviceError
-from ovc.runtime.manifest import Kernel, Launch
+from ovc.runtime.manifest import Buffer, Kernel, Launch, Port
 from ovc.runtime.session import Session, load
 
 Make = Callable[..., Artifact]
@@ -317,6 +317,44 @@ def test_helpers_that_come_late(
         for seed in range(300):
             check(session, sample(seed), expected)
     session.close()
+
+
+COUNT = """
+define void @count(ptr %buffers, i64 %begin, i64 %end) {
+entry:
+  %counts = load ptr, ptr %buffers
+  br label %loop
+loop:
+  %i = phi i64 [ %begin, %entry ], [ %next, %loop ]
+  %at = getelementptr i64, ptr %counts, i64 %i
+  %old = atomicrmw add ptr %at, i64 1 monotonic
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, %end
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+"""
+
+
+def test_every_grid_point_runs_once(tiny: Make) -> None:
+    text = support.support_ir(llvm.get_process_triple()) + COUNT
+    counts = Buffer("input", 0, 8 * 64)
+    grids = [*range(1, 40), 61, 63]
+    artifact = tiny(
+        support=text,
+        inputs=(Port("counts", (64,), "int64"),),
+        kernels=(Kernel("count", 1),),
+        launches=tuple(Launch(0, (counts,), grid) for grid in grids),
+    )
+    wanted = np.array([sum(grid > i for grid in grids) for i in range(64)])
+    for threads in (1, 2, 3, 5, 8):
+        session = load(artifact, "CPU", {"INFERENCE_NUM_THREADS": threads})
+        found = np.zeros(64, np.int64)
+        for _ in range(20):
+            session(found)
+        np.testing.assert_array_equal(found, 20 * wanted)
+        session.close()
 
 
 def test_launches_are_cut_by_their_work() -> None:

@@ -14,6 +14,7 @@ from ....dialects.nn.base import NNOp
 from ....dialects.types import Array, element_type, is_static, shape_of
 from .problems import Unsupported
 from .schemas import TYPE_NAMES, Operator
+from .tensors import NIBBLES
 
 if TYPE_CHECKING:
     from .graph import GraphImporter
@@ -64,6 +65,21 @@ class Node:
     def optional(self, index: int) -> SSAValue | None:
         """An operand, or None when the node leaves it out."""
         return self.inputs[index] if index < len(self.inputs) else None
+
+    def typed_by(self, index: int) -> None:
+        """
+        Say that an operand gives the result its element type.
+
+        Refuses the types of 4 bits: their constants are read as bytes.
+        """
+        name = self.proto.input[index] if index < len(self.proto.input) else ""
+        around: Scope | None = self.scope
+        while around is not None and name not in around.values | around.tensors:
+            around = around.outer
+        tensor = around.tensors.get(name) if around is not None else None
+        if isinstance(tensor, TensorProto) and tensor.data_type in NIBBLES:
+            kind = TensorProto.DataType.Name(tensor.data_type)
+            self.refuse(f"elements of type {kind} are not supported")
 
     def all_inputs(self) -> list[SSAValue]:
         """The operands of a variadic operator."""

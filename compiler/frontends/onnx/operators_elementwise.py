@@ -111,6 +111,7 @@ def cast(node: Node) -> SSAValue:
 
 def cast_like_row(node: Node) -> SSAValue:
     node.ignore("saturate", "round_mode")
+    node.typed_by(1)
     x, other = node.input(0), node.input(1)
     return cast_like(node, x, other)
 

@@ -17,6 +17,7 @@ from .tensors import dtype_of_onnx
 def quantize(node: Node) -> SSAValue:
     node.only("saturate", 1)
     node.only("precision", 0, 1)
+    node.typed_by(2)
     x, scale, zero_point = node.input(0), node.input(1), node.optional(2)
     output = node.attribute("output_dtype") or 0
     axis, size = node.attribute("axis"), node.attribute("block_size")

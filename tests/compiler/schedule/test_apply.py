@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
+import pytest
+from executors import lowered
 from hypothesis import given, settings
-from kernels import (
-    Kernel,
-    scheduled_kernels,
-)
-from ovc.compiler.schedule.apply import Lowering
-from ovc.dialects.kernel.tiles import FuncOp
+from kernels import Kernel, matmul, scheduled_kernels, softmax
+from ovc.dialects.kernel.tiles import LoadOp, LoopOp
 from tile_machine import run_tiles
 
 
-def lowered(kernel: Kernel) -> FuncOp:
-    """The verified tile form of a kernel; its nest stays as it is."""
-    func = Lowering(kernel.nest).function()
-    func.verify()
-    return func
-
-
-def check(kernel: Kernel) -> FuncOp:
-    func = lowered(kernel)
-    kernel.check(run_tiles(func, kernel.arrays))
-    return func
-
-
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(scheduled_kernels(items=True))
 def test_results_are_kept(kernel: Kernel) -> None:
-    check(kernel)
+    kernel.check(run_tiles(lowered(kernel), kernel.arrays))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "loads"),
+    [
+        ("parallel r, unroll c by 16, vector c by 16", 1),
+        ("parallel r, serial c by 16, vector c by 16", 3),
+    ],
+)
+def test_the_schedule_decides_between_keeping_and_reading_again(
+    schedule: str, loads: int
+) -> None:
+    """A row in registers is read once; a row that a loop walks, by every pass over it."""
+    func = lowered(softmax(4, 64).scheduled(schedule))
+    assert sum(isinstance(op, LoadOp) for op in func.walk()) == loads
+
+
+def test_the_grid_is_the_parallel_loops() -> None:
+    func = lowered(matmul(7, 40, 3).scheduled("parallel m by 4, parallel n by 16"))
+    grids = [
+        [extent for _, extent, mapping in op.nest if mapping == "grid"]
+        for op in func.body.block.ops
+        if isinstance(op, LoopOp)
+    ]
+    assert grids == [[1, 2], [1, 1], [1, 2], [1, 1]]
+    assert func.grid == 6
+
+
+def test_items_in_each_other_are_multiplied() -> None:
+    func = lowered(matmul(8, 8, 3).scheduled("parallel m by 4, item m, item n by 2"))
+    assert (func.grid, func.items) == (2, 16)
+
+
+def test_a_reduced_dimension_is_never_parallel() -> None:
+    func = lowered(matmul(4, 4, 8).scheduled("parallel k, parallel m"))
+    assert func.grid == 4
