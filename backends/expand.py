@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, i1
@@ -394,8 +394,7 @@ class Expander(ABC):
     def _term(self, term: Term, scope: Scope) -> str:
         """The name of a counter, or of a quotient computed at the start of `scope`."""
         if isinstance(term, Counter):
-            assert isinstance(term.key, SSAValue)
-            return self.names[term.key]
+            return self.names[cast("SSAValue", term.key)]
         if term not in scope.memo:
             below = min(0, term.value.interval[0] // term.divisor)
             inner = [(self._term(t, scope), c) for t, c in term.value.terms]

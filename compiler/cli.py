@@ -26,6 +26,12 @@ from .commands.shadow import warn_of_shadowing
 
 DEBUG = "--debug"
 
+
+def with_dashes(word: str) -> str:
+    """The Model Optimizer's `--input_shape` for `--input-shape`."""
+    return word.replace("_", "-")
+
+
 app = typer.Typer(
     name="ovc",
     help="Compile trained neural networks and run them.",
@@ -35,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "token_normalize_func": lambda word: word.replace("_", "-"),
+        "token_normalize_func": with_dashes,
     },
 )
 app.command("compile")(compile_command)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -77,9 +78,12 @@ class Conversion:
             for f in fields(self)
             if getattr(self, f.name) != f.default
         }
-        return {
+        record = {
             name: _plain(value, pairs=name in PAIRS) for name, value in changed.items()
         }
+        if self.mean_file:
+            record["mean_file"] = [[n, *_content(path)] for n, path in self.mean_file]
+        return record
 
     @property
     def changes_values(self) -> bool:
@@ -95,6 +99,15 @@ class Conversion:
 
 PAIRS = frozenset({"mean_values", "scale_values", "mean_file", "layout", "input_type"})
 """Options with one value for each input."""
+
+
+def _content(path: str) -> list[str]:
+    """A file by its name and the hash of what is in it; "" when it cannot be read."""
+    file = Path(path)
+    try:
+        return [file.name, sha256(file.read_bytes()).hexdigest()[:16]]
+    except OSError:
+        return [file.name, ""]
 
 
 def _plain(value: Any, pairs: bool) -> Any:

@@ -6,20 +6,20 @@ A pipeline is text that can be pasted after `ovc-opt -p`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from xdsl.dialects.builtin import MemRefType, ModuleOp
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from ..backends.target import Target
 from ..dialects.kernel.tiles import FuncOp
 from ..dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, WeightOp
-from ..dialects.types import dtype_of
+from ..dialects.types import buffer_type, dtype_of
 from ..runtime.artifact import (
     Artifact,
     Buffer,
@@ -30,8 +30,11 @@ from ..runtime.artifact import (
     Source,
     Weight,
 )
+from .cache import object_cache
+from .collector import rare_collections
 from .frontends.base import Model
 from .interpreter import input_names, main_function, output_names
+from .kept import kept_network
 from .optimizer import optimize
 from .options import CompileOptions, PassReport
 from .passes.plan_memory import bytes_of, root_of
@@ -39,10 +42,15 @@ from .pipeline import Pipeline, parse_pipeline
 from .prepare import left_out
 from .registry import PASSES, make_context
 from .targets import find_target
+from .text import text_of
 
 NETWORK = (
     "infer-shapes,fold-constants,dce,cse,remove-identity,"
-    "fold-preprocessing,fold-constants,fold-batch-norm,fold-constants,dce"
+    "fold-preprocessing,fold-constants,"
+    "recognize-activations,recognize-layer-norm,cancel-transposes,"
+    "decompose-linear,fold-constants,merge-linear,fold-constants,"
+    "fuse-linear,fold-constants,merge-linear{pairs=true},fold-constants,"
+    "move-strides,fuse-groups,fuse-horizontal,fold-constants,cse,dce"
 )
 """The generic passes; `--pipeline` replaces them."""
 
@@ -102,7 +110,31 @@ def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
         OvcError: the file, its operations or the options do not allow it.
     """
     options.observer.started("read", 0, 1)
-    return compile_module(read_model(path, options), target, options)
+    facts, text = (
+        find_target(target_name(target, options)),
+        passes_text(target, options),
+    )
+    kept = kept_network(path, facts, text, options)
+    found = kept.find() if kept else None
+    if found is not None:
+        return found
+    with rare_collections():
+        artifact = compile_module(read_model(path, options), target, options)
+    if kept:
+        kept.add(artifact)
+    return artifact
+
+
+def target_name(target: str, options: CompileOptions) -> str:
+    """The target with its variant, as passes take it."""
+    variant = options.cpu if target == "cpu" else options.device_type
+    return f"{target}:{variant}" if variant else target
+
+
+def passes_text(target: str, options: CompileOptions) -> str:
+    """All passes and stages of this compilation."""
+    name, network = target_name(target, options), network_text(options)
+    return pipeline_text(name, network, options.conversion.data_type, options.winograd)
 
 
 def network_text(options: CompileOptions) -> str:
@@ -137,13 +169,12 @@ def optimize_model(model: Model, options: CompileOptions) -> list[PassReport]:
 
 def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
     """Compile an imported model, which is used up."""
-    variant = options.cpu if target == "cpu" else options.device_type
-    name = f"{target}:{variant}" if variant else target
-    facts = find_target(name)
-    data_type = options.conversion.data_type
-    network = network_text(options)
-    text = pipeline_text(name, network, data_type, options.winograd)
+    facts, text = (
+        find_target(target_name(target, options)),
+        passes_text(target, options),
+    )
     optimize_model(model, options)
+    network = network_text(options)
     lowering = parse_pipeline(text.removeprefix(f"{network},"), PASSES)
     reports = lowering.run(
         model.module,
@@ -160,8 +191,8 @@ def emit(
 ) -> Artifact:
     """The artifact of a module at stage `plan`."""
     funcs = [op for op in model.module.body.block.ops if isinstance(op, FuncOp)]
-    code = generate_code(funcs, target)
-    text = str(model.module)
+    code = start_code(funcs, target, options.cache)
+    text = text_of(model.module)
     plan = Plan.of(model.module, funcs)
     manifest = Manifest(
         target=target.name,
@@ -169,9 +200,7 @@ def emit(
         outputs=plan.outputs,
         arena_bytes=plan.arena_bytes,
         weights_bytes=sum(len(part) for part in plan.weight_parts),
-        kernels=tuple(
-            Kernel(f.sym_name.data, len(f.body.block.args), f.items) for f in funcs
-        ),
+        kernels=tuple(map(_kernel, funcs)),
         launches=tuple(plan.launches),
         weights=tuple(plan.weights),
         source=Source(model.source.name, model.sha256),
@@ -181,18 +210,25 @@ def emit(
         ovc=ovc_version(),
     )
     weights = np.frombuffer(b"".join(plan.weight_parts), np.uint8)
-    return Artifact(manifest, text, code, weights)
+    return Artifact(manifest, text, code(), weights)
 
 
-def generate_code(funcs: list[FuncOp], target: Target) -> bytes:
-    """The code entry of an artifact: an object file, or OpenCL C."""
+def start_code(
+    funcs: list[FuncOp], target: Target, folder: Path | None
+) -> Callable[[], bytes]:
+    """
+    Begin to make the code entry of an artifact: object files, or OpenCL C.
+
+    The function returned waits for it. Objects are kept in `folder`, if it is given.
+    """
     if target.name == "cpu":
-        from ..backends.cpu.codegen import compile_object, module_text
+        from ..backends.cpu.codegen import start
 
-        return compile_object(module_text(funcs, target), target)
+        return start(funcs, target, None if folder is None else object_cache(folder))
     from ..backends.ocl.codegen import program
 
-    return program(funcs).encode()
+    code = program(funcs).encode()
+    return lambda: code
 
 
 def ovc_version() -> str:
@@ -221,8 +257,12 @@ class Plan:
     def of(module: ModuleOp, funcs: list[FuncOp]) -> Plan:
         main = main_function(module)
         ops = list(main.body.block.ops)
-        inputs = {op.index.data: op.result for op in ops if isinstance(op, InputOp)}
-        outputs = {op.index.data: op.result for op in ops if isinstance(op, OutputOp)}
+        inputs: dict[int, SSAValue] = {
+            op.index.data: op.result for op in ops if isinstance(op, InputOp)
+        }
+        outputs: dict[int, SSAValue] = {
+            op.index.data: op.result for op in ops if isinstance(op, OutputOp)
+        }
         original = main.attributes
         plan = Plan(
             _ports(input_names(main), inputs, original.get("input_types")),
@@ -256,9 +296,10 @@ class Plan:
         flops = op.flops.value.data
         moved = sum(b.bytes for b in buffers)
         layers = tuple(name.data for name in op.layers)
+        operations = tuple(name.data for name in op.operations or ())
         parallel = grid > 1 and max(flops, moved) > SMALL
         self.launches.append(
-            Launch(kernel, buffers, grid, parallel, flops, moved, layers)
+            Launch(kernel, buffers, grid, parallel, flops, moved, layers, operations)
         )
 
     def _buffer(self, value: SSAValue) -> Buffer:
@@ -275,13 +316,17 @@ class Plan:
                 return Buffer("arena", self.offsets[root], size)
 
 
+def _kernel(func: FuncOp) -> Kernel:
+    schedule = func.schedule.data if func.schedule else ""
+    return Kernel(func.sym_name.data, len(func.body.block.args), func.items, schedule)
+
+
 def _ports(
     names: Iterable[str], values: dict[int, SSAValue], types: object
 ) -> tuple[Port, ...]:
     ports: list[Port] = []
     for index, name in enumerate(names):
-        type_ = values[index].type
-        assert isinstance(type_, MemRefType)
+        type_ = buffer_type(values[index])
         dtype = dtype_of(type_.element_type)
         ports.append(Port(name, type_.get_shape(), str(dtype)))
     return tuple(ports)

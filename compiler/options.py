@@ -109,6 +109,9 @@ class CompileOptions:
     device_type: str | None = None
     """The type of OpenCL device, "cpu" or "gpu", to schedule for; None is "cpu"."""
 
+    cache: Path | None = None
+    """The folder of compiled objects and networks; None: nothing is looked up or kept."""
+
     check_every_pass: bool = False
     """Verify the module after every pass, not only between stages."""
 

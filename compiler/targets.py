@@ -13,8 +13,15 @@ from ..backends.cpu.target import LEVELS, cpu_target, host_target
 from ..backends.ocl.target import opencl_target
 from ..backends.target import Target
 from ..runtime.errors import CompileError
+from .options import CompileOptions
 
 NAMES = ("cpu", "gpu")
+
+
+def target_name(target: str, options: CompileOptions) -> str:
+    """The target with the variant that the options ask for."""
+    variant = options.cpu if target == "cpu" else options.device_type
+    return f"{target}:{variant}" if variant else target
 
 
 @cache
@@ -38,4 +45,6 @@ def find_target(name: str) -> Target:
         case "gpu:gpu":
             return opencl_target("gpu")
         case _:
-            raise CompileError(f"target {name} is unknown; there are {', '.join(NAMES)}")
+            raise CompileError(
+                f"target {name} is unknown; there are {', '.join(NAMES)}"
+            )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
@@ -46,7 +47,7 @@ class Weight:
         """SHA-256 of type, shape and bytes, 16 hexadecimal digits of it."""
         head = f"{self.array.dtype.str}{self.array.shape}".encode()
         flat = self.array.reshape(-1).view(np.uint8)
-        return hashlib.sha256(head + memoryview(flat).tobytes()).hexdigest()[:16]
+        return hashlib.sha256(head + flat.tobytes()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -151,14 +152,17 @@ class ConstantOp(IRDLOperation):
         reference = None if numbers is not None else parser.parse_attribute()
         attributes = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
-        type_ = parser.parse_type()
-        if not isinstance(type_, TensorType):
+        parsed = parser.parse_type()
+        if not isinstance(parsed, TensorType):
             parser.raise_error("a constant's type is a ranked tensor")
+        type_ = cast("TensorType[Attribute]", parsed)
         if numbers is not None:
             try:
                 flat = np.array(numbers, dtype_of(type_.element_type))
                 shape = type_.get_shape()
-                array = np.full(shape, flat[0]) if flat.size == 1 else flat.reshape(shape)
+                array = (
+                    np.full(shape, flat[0]) if flat.size == 1 else flat.reshape(shape)
+                )
                 op = cls(array, type_)
             except (OverflowError, ValueError) as error:
                 parser.raise_error(f"the numbers do not fit {type_}: {error}")

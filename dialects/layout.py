@@ -225,8 +225,7 @@ def with_layout(
     type_: TensorType[Attribute], layout: LayoutAttr | None
 ) -> TensorType[Attribute]:
     """The same tensor in another layout."""
-    plain = layout is None or layout.is_plain
-    encoding = NoneAttr() if plain else layout
+    encoding = NoneAttr() if layout is None or layout.is_plain else layout
     return TensorType(type_.element_type, type_.get_shape(), encoding)
 
 

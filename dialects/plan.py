@@ -142,13 +142,17 @@ class ViewOp(IRDLOperation):
 
 @irdl_op_definition
 class LaunchOp(IRDLOperation):
-    """A kernel on buffers. `layers` are the names a user knows, `flops` the work."""
+    """
+    A kernel on buffers. `layers` are the names a user knows, `flops` the work,
+    `operations` what became one kernel.
+    """
 
     name = "plan.launch"
     kernel = prop_def(FlatSymbolRefAttrConstr)
     buffers = var_operand_def(MemRefType)
     flops = prop_def(IntegerAttr)
     layers = prop_def(ArrayAttr[StringAttr])
+    operations = opt_prop_def(ArrayAttr[StringAttr])
 
     def __init__(
         self,
@@ -156,10 +160,13 @@ class LaunchOp(IRDLOperation):
         buffers: Sequence[SSAValue],
         flops: int,
         layers: Sequence[str],
+        operations: Sequence[str] = (),
     ) -> None:
+        names = ArrayAttr(map(StringAttr, operations)) if operations else None
         super().__init__(
             operands=[list(buffers)],
             properties={
+                "operations": names,
                 "kernel": SymbolRefAttr(kernel),
                 "flops": IntegerAttr(flops, i64),
                 "layers": ArrayAttr(map(StringAttr, layers)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import ml_dtypes
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     BFloat16Type,
+    DenseArrayBase,
     Float16Type,
     Float32Type,
     Float64Type,
     IntegerType,
+    MemRefType,
     Signedness,
     TensorType,
     UnrankedTensorType,
@@ -64,6 +66,19 @@ def element_of(dtype: np.dtype[Any] | type[Any] | str) -> Attribute:
 def tensor(shape: Sequence[int], element: Attribute) -> TensorType[Attribute]:
     """A ranked tensor type."""
     return TensorType(element, shape)
+
+
+def integers(attribute: Attribute) -> tuple[int, ...]:
+    """The integers of an `array<i64: ...>` attribute."""
+    assert isinstance(attribute, DenseArrayBase)
+    return tuple(int(v) for v in attribute.iter_values())
+
+
+def buffer_type(value: SSAValue) -> MemRefType[Attribute]:
+    """The type of a buffer."""
+    type_ = value.type
+    assert isinstance(type_, MemRefType)
+    return cast("MemRefType[Attribute]", type_)
 
 
 def is_static(type_: Attribute) -> bool:

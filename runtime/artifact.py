@@ -5,7 +5,7 @@ The .ovc file: the only contract between the compiler and the runtime.
 | ------------------- | ------------------------------------------------------------- |
 | manifest.json       | ports, kernels, launches, weights: see `manifest.py`          |
 | ir.mlir             | the text of the last stage, for people                        |
-| code.o or code.cl   | an ELF object for `cpu`, OpenCL C for `gpu`                   |
+| code.a or code.cl   | an `ar` of ELF objects for `cpu`, OpenCL C for `gpu`          |
 | weights.safetensors | all weights, packed as the kernels read them, page-aligned    |
 
 A file is mapped, not read: weights stay in the page cache and are shared by processes.
@@ -62,7 +62,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 TEXT = "ir.mlir"
 WEIGHTS = "weights.safetensors"
-CODE = {"cpu": "code.o", "gpu": "code.cl"}
+CODE = {"cpu": "code.a", "gpu": "code.cl"}
 PAGE = 4096
 
 Bytes = npt.NDArray[np.uint8]
@@ -89,11 +89,14 @@ class Artifact:
         return self.path or self.manifest.source.path or "the compiled network"
 
 
-def write_artifact(path: str | os.PathLike[str], artifact: Artifact) -> None:
+def write_artifact(
+    path: str | os.PathLike[str], artifact: Artifact, *, durable: bool = True
+) -> None:
     """
     Write `artifact` to `path`, all of it or nothing.
 
-    An existing file is replaced once the new one is complete and on disk.
+    An existing file is replaced once the new one is complete and, if it shall be
+    `durable`, on disk.
 
     Raises:
         ArtifactError: the file cannot be written. The message starts with `path`.
@@ -104,7 +107,7 @@ def write_artifact(path: str | os.PathLike[str], artifact: Artifact) -> None:
     except Malformed as error:
         raise ArtifactError(f"{name}: cannot be written: manifest: {error}") from error
     try:
-        with _replacing(name) as file:
+        with _replacing(name, durable) as file:
             archive.write(file, entries)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -112,7 +115,7 @@ def write_artifact(path: str | os.PathLike[str], artifact: Artifact) -> None:
 
 
 @contextmanager
-def _replacing(name: str) -> Generator[BinaryIO]:
+def _replacing(name: str, durable: bool) -> Generator[BinaryIO]:
     """A new file in the folder of `name` that takes its place at the end."""
     target = Path(os.path.realpath(name))
     if target.exists():
@@ -125,13 +128,15 @@ def _replacing(name: str) -> Generator[BinaryIO]:
         with open(part, "xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(part, target)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
-    _sync_folder(target.parent)
+    if durable:
+        _sync_folder(target.parent)
 
 
 def _sync_folder(folder: Path) -> None:

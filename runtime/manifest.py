@@ -84,11 +84,15 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A function of the code entry. `items` is the OpenCL local size."""
+    """
+    A function of the code entry. `items` is the OpenCL local size, `schedule` the loops
+    it was made with, as text for people.
+    """
 
     name: str
     buffers: int
     items: int = 1
+    schedule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ class Launch:
     One step of a network: a kernel over the points `[0, grid)`.
 
     A step ends before the next one starts. `parallel` lets threads share the points.
-    `flops` and `bytes` are the work it stands for, `layers` the names a user knows.
+    `flops` and `bytes` are the work it stands for, `layers` the names a user knows,
+    `operations` what became this one step.
     """
 
     kernel: int
@@ -107,6 +112,7 @@ class Launch:
     flops: int = 0
     bytes: int = 0
     layers: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +323,12 @@ def _kernel(path: str, value: object) -> Kernel:
     name = reader.text("name")
     if not (name.isascii() and name.isidentifier()):
         raise Malformed(f"{reader.at('name')} is {name!r}, not an identifier")
-    return Kernel(name, reader.integer("buffers"), reader.integer("items", 1))
+    return Kernel(
+        name,
+        reader.integer("buffers"),
+        reader.integer("items", 1),
+        reader.text("schedule"),
+    )
 
 
 def _launch(path: str, value: object) -> Launch:
@@ -331,6 +342,7 @@ def _launch(path: str, value: object) -> Launch:
         flops=reader.integer("flops"),
         bytes=reader.integer("bytes"),
         layers=reader.items("layers", as_text),
+        operations=reader.items("operations", as_text),
     )
 
 

@@ -51,7 +51,7 @@ def aligned(data: Bytes, alignment: int = 64) -> Bytes:
 def address(array: Array) -> int:
     """Where the elements of a contiguous array begin."""
     try:
-        return ctypes.addressof(BYTE.from_buffer(array))
+        return ctypes.addressof(BYTE.from_buffer(array.data))
     except (TypeError, ValueError, BufferError):  # read-only, or a type of ml_dtypes
         return array.ctypes.data
 
@@ -71,7 +71,7 @@ class Slab:
     def make(self, addresses: list[int]) -> Array:
         """A new array, whose address is appended to `addresses`."""
         raw = np.empty(self.room, np.uint8)
-        start = ctypes.addressof(BYTE.from_buffer(raw))
+        start = ctypes.addressof(BYTE.from_buffer(raw.data))
         shift = -start % 64
         addresses.append(start + shift)
         return np.ndarray(self.shape, self.element, raw, shift)

@@ -29,13 +29,20 @@ DEVICES = {"cpu": "CPU", "gpu": "GPU"}
 
 @dataclass(frozen=True)
 class LaunchTime:
-    """One launch of a profiled inference; `layers` are the user's names."""
+    """
+    One launch of a profiled inference.
+
+    `layers` are the user's names, `operations` what became one kernel, `schedule` the
+    loops that it was made with.
+    """
 
     kernel: str
     layers: tuple[str, ...]
     seconds: float
     flops: int
     bytes: int
+    operations: tuple[str, ...] = ()
+    schedule: str = ""
 
 
 class Session:
@@ -75,6 +82,8 @@ class Session:
                 time,
                 launch.flops,
                 launch.bytes,
+                launch.operations,
+                manifest.kernels[launch.kernel].schedule,
             )
             for launch, time in zip(manifest.launches, seconds, strict=True)
         ]
@@ -213,12 +222,14 @@ def as_input(port: Port, value: object) -> Array:
     Raises:
         InputError: the rank, the shape or the type is wrong.
     """
-    if type(value) is np.ndarray:
-        given = cast(Array, value)
-        if given.shape == port.shape and given.dtype == port.element:
-            flags = given.flags
-            if flags.c_contiguous and flags.aligned:
-                return given  # most calls
+    if (
+        type(value) is np.ndarray
+        and value.shape == port.shape
+        and value.dtype == port.element
+        and value.flags.c_contiguous
+        and value.flags.aligned
+    ):
+        return value  # most calls
     array = _as_array(port, value)
     if array.ndim != len(port.shape):
         raise InputError(

@@ -20,6 +20,9 @@ from filecheck.options import parse_argv_options
 from filecheck.parser import Parser
 from hypothesis import settings
 
+os.environ["OVC_CACHE"] = ""
+"""Tests compile: what earlier runs kept would hide what the code now does."""
+
 settings.register_profile("ovc", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "ovc")

@@ -310,6 +310,37 @@ def chained(rows: int, columns: int) -> Kernel:
     return make.kernel({"i": rows, "j": columns}, body)
 
 
+def several(rows: int, columns: int) -> Kernel:
+    """Writes of parts of one formula to several places."""
+    make = Maker()
+    x, first = make.whole(rows, columns), make.whole(rows, columns)
+    second, third = make.whole(columns, rows), make.whole(rows, columns + 2)
+
+    def body(nest: Nest) -> None:
+        i, j = nest.indices
+        value = nest.read(x, [i, j]) * 2.0 + 1.0
+        square = value * value
+        nest.write(square, first, [i, j])
+        nest.write(value - square, second, [j, i])
+        nest.write(value, third, [i, j + 2], where=value > 0.0)
+
+    return make.kernel({"i": rows, "j": columns}, body)
+
+
+def reduced_and_copied(rows: int, columns: int) -> Kernel:
+    """A reduction and an elementwise result of the same values."""
+    make = Maker()
+    x, total, y = make.whole(rows, columns), make.whole(rows), make.whole(rows, columns)
+
+    def body(nest: Nest) -> None:
+        i, j = nest.indices
+        value = nest.read(x, [i, j]) * 3.0
+        nest.write(nest.sum(value, ["j"]), total, [i])
+        nest.write(value, y, [i, j])
+
+    return make.kernel({"i": rows, "j": columns}, body)
+
+
 def counted(groups: int, bins: int, count: int) -> Kernel:
     """Every point adds to a place that only some dimensions decide."""
     make = Maker()
@@ -416,6 +447,8 @@ KERNELS: dict[str, st.SearchStrategy[Kernel]] = {
     "padded": st.builds(padded, small, middle, small, small),
     "upsampled": st.builds(upsampled, small, st.integers(1, 12), st.integers(1, 4)),
     "centered": st.builds(centered, small, st.integers(1, 20)),
+    "several": st.builds(several, small, middle),
+    "reduced_and_copied": st.builds(reduced_and_copied, small, middle),
     "chained": st.builds(chained, small, middle),
     "counted": st.builds(counted, small, small, small),
     "ranking": st.builds(ranking, small, st.integers(4, 20), st.integers(1, 4)),

@@ -9,55 +9,106 @@ odd and even sizes. Moves pick any value, so diamonds and chains come by themsel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 from networks import NetworkBuilder, argument_arrays, evaluate
+from ovc.compiler.passes.algebra import Constants
 from ovc.compiler.passes.rewrite import FunctionPass
 from ovc.dialects import nn
+from ovc.dialects.nn.base import NNOp
 from ovc.dialects.types import shape_of
 from strategies import Growth, Move, Program, rank, size_of
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
+
+T = TypeVar("T")
 
 LARGEST = 2000
 
 
 @st.composite
-def patterns(
-    draw: Any, moves: Sequence[Move], most: int = 6, ranks: Sequence[int] = (3, 4, 4, 5)
-) -> Program:
-    """A network grown by these moves, with one to three outputs."""
-    dimensions = draw(st.sampled_from(ranks))
-    sizes = st.sampled_from([1, 2, 3, 4, 5, 6])
-    shape = [draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 4, 6]))]
-    shape += [draw(sizes) for _ in range(dimensions - 2)]
+def patterns(draw: Any, moves: Sequence[Move], most: int = 6) -> Program:
+    """A network grown by these moves, with one or two outputs."""
     seed = draw(st.integers(0, 1000))
-    net = NetworkBuilder(*([shape] * draw(st.integers(1, 2))))
-    growth = Growth(net, draw, np.random.default_rng(seed))
-    for _ in range(draw(st.integers(1, most))):
-        draw(st.sampled_from(moves))(growth)
-    others = draw(st.lists(st.sampled_from(net.values), max_size=1))
-    module = net.finish(net.values[-1], *others)
-    return Program(module, argument_arrays(module, seed))
+    return grown(
+        Growth(NetworkBuilder(), draw, np.random.default_rng(seed)), moves, most
+    )
 
 
-def check_exact(pass_: FunctionPass, program: Program) -> int:
+def random_pattern(seed: int, moves: Sequence[Move], most: int = 3) -> Program:
+    """The same, quickly: every choice follows from a seed."""
+    return grown(Dice(NetworkBuilder(), None, np.random.default_rng(seed)), moves, most)
+
+
+class Dice(Growth):
+    """Chooses without Hypothesis, which takes longer than most passes."""
+
+    def number(self, low: int, high: int) -> int:
+        return int(self.generator.integers(low, high + 1))
+
+    def pick(self, items: Sequence[T]) -> T:
+        return items[self.number(0, len(items) - 1)]
+
+
+def grown(g: Growth, moves: Sequence[Move], most: int) -> Program:
+    """A network that begins with one or two inputs of one shape."""
+    shape = [g.number(1, 2), g.pick((1, 2, 4, 6))]
+    shape += [g.number(1, 6) for _ in range(g.pick((1, 2, 2, 3)))]
+    g.net = NetworkBuilder(*([shape] * g.number(1, 2)))
+    for _ in range(g.number(1, most)):
+        g.pick(moves)(g)
+    outputs = [g.net.values[-1]]
+    if g.number(0, 2) == 0:
+        outputs.append(g.pick(g.net.values))
+    module = g.net.finish(*outputs)
+    return Program(module, argument_arrays(module))
+
+
+def order_of(g: Growth, length: int) -> list[int]:
+    """The numbers below `length`, in any order."""
+    rest = list(range(length))
+    return [rest.pop(g.number(0, len(rest) - 1)) for _ in range(length)]
+
+
+def check_exact(pass_: FunctionPass, program: Program, *, text: bool = True) -> int:
     """
     Apply a pass: it keeps the results to the bit, computed in float64 from whole
     numbers, and a second run changes nothing. Returns how often it rewrote.
+
+    Args:
+        text: compare the text after the second run too, not only its count.
     """
     module, inputs = program
     expected = evaluate(module, inputs, precision=np.float64)
+    before = work_of(module)
     count = pass_.count(module)
     module.verify()
+    assert work_of(module) <= before or pass_.name not in SAVING
     results = evaluate(module, inputs, precision=np.float64)
     for result, array in zip(results, expected, strict=True):
         np.testing.assert_array_equal(result, array)
-    once = str(module)
+    once = str(module) if text else ""
     assert pass_.count(module) == 0
-    assert str(module) == once
+    assert not text or str(module) == once
     return count
+
+
+SAVING = ("merge-linear", "fuse-linear", "fuse-groups", "fuse-horizontal")
+"""Passes after which there is never more to compute."""
+
+
+def work_of(module: ModuleOp) -> int:
+    """The arithmetic of everything that depends on an input."""
+    [main] = module.body.block.ops
+    block = main.regions[0].block
+    constants = Constants.of(block)
+    return sum(
+        op.flops()
+        for op in block.ops
+        if isinstance(op, NNOp) and not constants.issuperset(op.results)
+    )
 
 
 def recent(g: Growth, at_least: int = 1) -> SSAValue | None:
@@ -70,7 +121,9 @@ def recent(g: Growth, at_least: int = 1) -> SSAValue | None:
 
 def any_padding(g: Growth, spatial: int) -> dict[str, Any]:
     """Every form of padding: none, even, uneven, automatic."""
-    kind = g.pick(("none", "zeros", "pads", "pads", "SAME_UPPER", "SAME_LOWER", "VALID"))
+    kind = g.pick(
+        ("none", "zeros", "pads", "pads", "SAME_UPPER", "SAME_LOWER", "VALID")
+    )
     if kind == "none":
         return {}
     if kind == "zeros":
@@ -88,13 +141,15 @@ def conv_on(g: Growth, x: SSAValue, **fixed: Any) -> SSAValue:
     kernel = fixed.pop("kernel", None)
     kernel = kernel or [min(g.number(1, 3), size) for size in spatial]
     properties: dict[str, Any] = {"group": groups, **any_padding(g, len(spatial))}
-    if g.draw(st.booleans()):
+    if g.number(0, 1):
         properties["strides"] = [g.number(1, 3) for _ in spatial]
     if g.number(0, 3) == 0:
-        fitting = [2 if 2 * k - 1 <= n else 1 for k, n in zip(kernel, spatial, strict=True)]
+        fitting = [
+            2 if 2 * k - 1 <= n else 1 for k, n in zip(kernel, spatial, strict=True)
+        ]
         properties["dilations"] = fitting
     properties |= fixed
-    bias = g.weights(outputs) if g.draw(st.booleans()) else None
+    bias = g.weights(outputs) if g.number(0, 1) else None
     weights = g.weights(outputs, channels // groups, *kernel)
     return g.net.add(nn.ConvOp, x, weights, bias, **properties)
 
@@ -117,10 +172,17 @@ def pointwise(g: Growth) -> object:
     groups = g.pick([1, 1, channels])
     outputs = groups * g.number(1, 3)
     weights = g.weights(outputs, channels // groups, *[1] * spatial)
-    bias = g.weights(outputs) if g.draw(st.booleans()) else None
+    bias = g.weights(outputs) if g.number(0, 1) else None
     dilations = {"dilations": [2] * spatial} if g.number(0, 4) == 0 else {}
     return g.net.add(
-        nn.ConvOp, x, weights, bias, strides=strides, group=groups, **padding, **dilations
+        nn.ConvOp,
+        x,
+        weights,
+        bias,
+        strides=strides,
+        group=groups,
+        **padding,
+        **dilations,
     )
 
 
@@ -145,7 +207,7 @@ def conv_transpose(g: Growth) -> object:
     groups = g.pick([d for d in range(1, channels + 1) if channels % d == 0])
     outputs = g.number(1, 2)
     weights = g.weights(channels, outputs, *(g.number(1, 3) for _ in spatial))
-    bias = g.weights(groups * outputs) if g.draw(st.booleans()) else None
+    bias = g.weights(groups * outputs) if g.number(0, 1) else None
     strides = [g.number(1, 2) for _ in spatial]
     return g.net.add(
         nn.ConvTransposeOp, x, weights, bias, group=groups, strides=strides
@@ -160,9 +222,20 @@ def linear(g: Growth) -> object:
     shape = list(shape_of(x))
     axis = min(1, len(shape) - 1)
     channel = [n if i == axis else 1 for i, n in enumerate(shape)]
-    kept = [n if g.draw(st.booleans()) else 1 for n in shape]
-    choices = [channel, channel, channel[axis:], channel[axis:], [], [1], shape[-1:], kept]
-    choices += [[2, *shape]] if g.number(0, 9) == 0 else []
+    kept = [n if g.number(0, 1) else 1 for n in shape]
+    choices = [
+        channel,
+        channel,
+        channel[axis:],
+        channel[axis:],
+        [],
+        [1],
+        shape[-1:],
+        kept,
+    ]
+    if g.number(0, 5) == 0:
+        wider = [3 if n == 1 else 1 for n in shape]
+        choices = [[3, *shape], [1, *shape], wider, [1, *[1] * len(shape)]]
     operands = [x, constant(g, g.pick(choices))]
     op = g.pick((nn.MulOp, nn.AddOp))
     return g.net.add(op, *(operands if g.number(0, 3) else operands[::-1]))
@@ -178,24 +251,53 @@ def linear_chain(g: Growth) -> object:
     for _ in range(g.number(2, 4)):
         x = g.net.values[-1]
         shape = shape_of(x)
-        choice = g.pick(([shape[1], *[1] * (len(shape) - 2)], [])) if len(shape) > 1 else []
+        choice = (
+            g.pick(([shape[1], *[1] * (len(shape) - 2)], [])) if len(shape) > 1 else []
+        )
         g.net.add(g.pick((nn.MulOp, nn.AddOp)), x, constant(g, choice))
     return g.net.values[-1]
 
 
+def nowhere(g: Growth) -> object:
+    return None
+
+
+def rectified(g: Growth) -> object:
+    return g.net.add(nn.ReluOp, g.net.values[-1])
+
+
+def padded(g: Growth) -> object:
+    """The latest value with one element put to it, of any value and at any side."""
+    x = g.net.values[-1]
+    pads = [0] * (2 * rank(x))
+    pads[g.number(0, len(pads) - 1)] = 1
+    value = g.pick((None, g.net.constant(np.array(1, np.float32))))
+    mode = g.pick(("constant", "edge"))
+    return g.net.add(nn.PadOp, x, g.net.ints(*pads), value, mode=mode)
+
+
+def moved(g: Growth) -> object:
+    """The latest value with its dimensions in another order, or in fewer."""
+    x = g.net.values[-1]
+    if g.number(0, 1):
+        order = order_of(g, rank(x))
+        return g.net.add(nn.TransposeOp, x, perm=order)
+    cut = g.number(0, rank(x))
+    shape = [*shape_of(x)[:cut], -1] if g.number(0, 1) else [-1, *shape_of(x)[cut:]]
+    return g.net.add(nn.ReshapeOp, x, g.net.ints(*shape))
+
+
 def linear_after(g: Growth) -> object:
     """A layer, perhaps something in between, and what may be fused backward."""
-    g.pick((conv, conv, conv_transpose, matmul, gemm, joined))(g)
-    if g.number(0, 2) == 0:
-        between(g)
+    g.pick((conv, conv, conv_transpose, matmul, gemm, joined, joined))(g)
+    g.pick((nowhere, nowhere, between, rectified, moved, padded))(g)
     return linear(g)
 
 
 def linear_before(g: Growth) -> object:
     """What may be fused forward, perhaps something in between, and layers."""
     linear(g)
-    if g.number(0, 2) == 0:
-        between(g)
+    g.pick((nowhere, nowhere, between, rectified, moved, padded))(g)
     for _ in range(g.number(1, 2)):
         g.pick((conv, conv, conv_transpose, matmul, gemm, parted))(g)
     return None
@@ -273,7 +375,7 @@ def between(g: Growth) -> object:
     x = recent(g, 3)
     if x is None or size_of(x) > LARGEST:
         return None
-    order = g.draw(st.permutations(range(rank(x))))
+    order = order_of(g, rank(x))
     kernel = [min(2, n) for n in shape_of(x)[2:]]
     pads = [0] * (2 * rank(x))
     pads[g.number(0, len(pads) - 1)] = 1
@@ -330,7 +432,7 @@ def binary(g: Growth) -> object:
     x = recent(g)
     assert x is not None
     same = [v for v in g.net.values if shape_of(v) == shape_of(x)]
-    kept = [n if g.draw(st.booleans()) else 1 for n in shape_of(x)]
+    kept = [n if g.number(0, 1) else 1 for n in shape_of(x)]
     other = g.pick([*same, g.weights(*kept), g.weights(*shape_of(x)[-2:])])
     return g.net.add(g.pick((nn.AddOp, nn.MulOp, nn.MaximumOp)), x, other)
 
@@ -360,7 +462,15 @@ def residual(g: Growth) -> object:
     y = g.net.add(nn.ConvOp, x, weights, **padding)
     other = g.pick([x, x, x, g.weights(*shape_of(x)[2:])])
     total = g.net.add(nn.AddOp, *g.pick(((y, other), (other, y))))
-    return g.net.add(nn.ReluOp, total) if g.draw(st.booleans()) else total
+    return g.net.add(nn.ReluOp, total) if g.number(0, 1) else total
+
+
+WRONG = (
+    *("", "", "", "axis", "concat axis", "sizes", "order", "twice", "kernel"),
+    *("stride", "dilation", "padding", "bias", "outputs", "reader", "between"),
+    *("group", "part read", "left out"),
+)
+"""What may be wrong with a split, convolutions and a concat; "" is nothing."""
 
 
 def split_conv_concat(g: Growth) -> object:
@@ -368,41 +478,17 @@ def split_conv_concat(g: Growth) -> object:
     x = recent(g, 3)
     if x is None or size_of(x) > LARGEST:
         return None
-    wrong = g.pick(
-        ("", "", "", "axis", "concat axis", "sizes", "order", "twice", "kernel")
-        + ("stride", "dilation", "padding", "bias", "outputs", "reader", "between")
-        + ("group", "part read", "left out")
-    )
+    wrong = g.pick(WRONG)
     parts = split_for(g, x, wrong)
     if parts is None:
         return None
     kernel = [min(2, n) for n in shape_of(parts[0])[2:]]
-    biased = g.draw(st.booleans())
+    biased = g.number(0, 1)
     outputs = g.number(1, 2) * 2
-    values: list[SSAValue] = []
-    for index, part in enumerate(parts):
-        odd = index == 1
-        spatial = len(kernel)
-        inner = shape_of(part)[1]
-        group = inner if wrong == "group" and odd else 1
-        own = [1] * spatial if wrong == "kernel" and odd else kernel
-        count = outputs * inner if group > 1 else outputs + (wrong == "outputs" and odd)
-        properties: dict[str, Any] = {"group": group}
-        if wrong == "stride" and odd:
-            properties["strides"] = [2] * spatial
-        if wrong == "dilation" and odd:
-            properties["dilations"] = [2] * spatial
-        if wrong == "padding":
-            properties["pads"] = [1, *[0] * (2 * spatial - 1)]
-            properties["pads"] = properties["pads"][:: -1 if odd else 1]
-        has_bias = biased != (wrong == "bias" and odd)
-        weights = g.weights(count, inner // group, *own)
-        bias = g.weights(count) if has_bias else None
-        try:
-            value = g.net.add(nn.ConvOp, part, weights, bias, **properties)
-        except Exception:  # noqa: BLE001 - a dilated kernel that does not fit
-            return None
-        values.append(g.net.add(nn.ReluOp, value) if wrong == "between" and odd else value)
+    values = [
+        branch(g, part, kernel, outputs, biased, wrong if index == 1 else "")
+        for index, part in enumerate(parts)
+    ]
     if wrong == "order":
         values.reverse()
     if wrong == "twice":
@@ -421,6 +507,33 @@ def split_conv_concat(g: Growth) -> object:
     return g.net.add(nn.ConcatOp, values, axis=axis)
 
 
+def branch(
+    g: Growth,
+    part: SSAValue,
+    kernel: Sequence[int],
+    outputs: int,
+    biased: int,
+    wrong: str,
+) -> SSAValue:
+    """One of the convolutions, perhaps with something wrong."""
+    spatial, inner = len(kernel), shape_of(part)[1]
+    group = inner if wrong == "group" else 1
+    count = outputs * inner if group > 1 else outputs + (wrong == "outputs")
+    properties: dict[str, Any] = {"group": group}
+    if wrong == "stride":
+        properties["strides"] = [2] * spatial
+    if wrong == "dilation" and min(shape_of(part)[2:]) > 2:
+        properties["dilations"] = [2] * spatial
+    if wrong == "padding":
+        properties["pads"] = [1, *[0] * (2 * spatial - 1)]
+    if wrong == "kernel":
+        kernel = [1] * spatial
+    weights = g.weights(count, inner // group, *kernel)
+    bias = g.weights(count) if biased != (wrong == "bias") else None
+    value = g.net.add(nn.ConvOp, part, weights, bias, **properties)
+    return g.net.add(nn.ReluOp, value) if wrong == "between" else value
+
+
 def split_for(g: Growth, x: SSAValue, wrong: str) -> list[SSAValue] | None:
     """Two or three parts of a value."""
     axis = g.pick((2, -1)) if wrong == "axis" else g.pick((1, 1 - rank(x)))
@@ -432,7 +545,7 @@ def split_for(g: Growth, x: SSAValue, wrong: str) -> list[SSAValue] | None:
     if wrong == "sizes" and sizes[0] > 1:
         sizes[0] -= 1
         sizes[1] += 1
-    named = g.net.ints(*sizes) if wrong == "sizes" or g.draw(st.booleans()) else None
+    named = g.net.ints(*sizes) if wrong == "sizes" or g.number(0, 1) else None
     split = nn.SplitOp.make(x, named, axis=axis, results=count)
     g.net.block.add_op(split)
     g.net.values += split.results
@@ -472,9 +585,9 @@ def transpose(g: Growth) -> object:
     x = recent(g, 2)
     if x is None:
         return None
-    order = g.draw(st.permutations(range(rank(x))))
+    order = order_of(g, rank(x))
     owner = x.owner
-    if isinstance(owner, nn.TransposeOp) and g.draw(st.booleans()):
+    if isinstance(owner, nn.TransposeOp) and g.number(0, 1):
         perm = owner.permutation(rank(x))
         order = [perm.index(axis) for axis in range(rank(x))]
     return g.net.add(nn.TransposeOp, x, perm=order)
@@ -486,8 +599,8 @@ def both_transposed(g: Growth) -> object:
     if x is None:
         return None
     same = [v for v in g.net.values if shape_of(v) == shape_of(x)]
-    order = g.draw(st.permutations(range(rank(x))))
-    other = order if g.number(0, 3) else g.draw(st.permutations(range(rank(x))))
+    order = order_of(g, rank(x))
+    other = order if g.number(0, 3) else order_of(g, rank(x))
     a = g.net.add(nn.TransposeOp, x, perm=order)
     b = g.net.add(nn.TransposeOp, g.pick(same), perm=other)
     if shape_of(a) != shape_of(b):
@@ -512,7 +625,14 @@ LINEAR: tuple[Move, ...] = (
     parted,
     binary,
 )
-DECOMPOSED: tuple[Move, ...] = (sub_or_div, scale_shift, whole_norm, linear, unary, binary)
+DECOMPOSED: tuple[Move, ...] = (
+    sub_or_div,
+    scale_shift,
+    whole_norm,
+    linear,
+    unary,
+    binary,
+)
 MERGED: tuple[Move, ...] = (linear, linear_chain, linear_chain, unary, binary)
 STRIDED: tuple[Move, ...] = (
     block,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
+    AnyFloat,
     BFloat16Type,
     Float16Type,
     Float32Type,
@@ -163,14 +165,16 @@ def spelled(name: str, width: int) -> str:
     return f"<{width} x {name}>" if width > 1 else name
 
 
-def literal(value: Attribute) -> str:
+Number: TypeAlias = FloatAttr[AnyFloat] | IntegerAttr[IntegerType]
+
+
+def literal(value: Number) -> str:
     """A number as LLVM reads it, exactly."""
     if isinstance(value, IntegerAttr):
-        number = value.value.data
+        whole = value.value.data
         if value.type == IntegerType(1):
-            return "true" if number else "false"
-        return str(number)
-    assert isinstance(value, FloatAttr)
+            return "true" if whole else "false"
+        return str(whole)
     number = value.value.data
     if isinstance(value.type, Float32Type):
         number = struct.unpack("<f", struct.pack("<f", number))[0]
@@ -589,11 +593,13 @@ class LLVMPrinter(Expander):
     # registers
 
     def constant(self, value: Attribute, width: int) -> str:
-        assert isinstance(value, FloatAttr | IntegerAttr)
-        text = literal(value)
-        if isinstance(value.type, Float16Type | BFloat16Type):
-            text = f"{_narrow_literal(value)}"
-        return f"splat ({element_name(value.type)} {text})" if width > 1 else text
+        number = cast("Number", value)
+        text = literal(number)
+        if isinstance(number, FloatAttr) and isinstance(
+            number.type, Float16Type | BFloat16Type
+        ):
+            text = _narrow_literal(number)
+        return f"splat ({element_name(number.type)} {text})" if width > 1 else text
 
     def positions(
         self, base: str | None, constant: int, stride: int, width: int

@@ -24,7 +24,6 @@ compute, and the first one stores.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 

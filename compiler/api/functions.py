@@ -72,6 +72,7 @@ def compile_file(
 ) -> CompiledModel:
     """Like `compile_model`, for a model file, while `observer` watches."""
     from ovc.compiler import driver
+    from ovc.compiler.cache import default_folder
     from ovc.compiler.conversion import Conversion
     from ovc.compiler.options import CompileOptions, Observer
     from ovc.runtime.config import parse_config
@@ -83,6 +84,7 @@ def compile_file(
         input_shapes=input_shapes,
         conversion=conversion or Conversion(),
         device_type=opencl_device_type() if target == "gpu" else None,
+        cache=default_folder(),
         observer=observer or Observer(),
     )
     return load(driver.compile_file(path, target, options), device_name, config)

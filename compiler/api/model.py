@@ -157,6 +157,11 @@ class CompiledModel:
 
         return InferRequest(self)
 
+    @property
+    def device(self) -> str:
+        """What it runs on, such as "CPU, 2 threads a call"."""
+        return self._session.device
+
     def profile(self, inputs: Any = None) -> list[LaunchTime]:
         """Run once, launch by launch, and time each."""
         return self._session.profile({} if inputs is None else inputs)

@@ -12,11 +12,12 @@ import typer
 
 from .compile import Json, Quiet, Shapes
 from .console import print_json, show, table
-from .profile import profile_record, profile_table
+from .layers import layer_records, layer_tables, measure_layers, peak_record
 from .run import Device, Threads, opened
 
 if TYPE_CHECKING:
     from ovc import CompiledModel
+    from ovc.runtime.peak import Peak
 
 WARM_UP = 5
 
@@ -28,7 +29,10 @@ def bench_command(
     input_shape: Shapes = None,
     iterations: Annotated[int, typer.Option("--iterations", "-n", min=1)] = 50,
     per_layer: Annotated[
-        bool, typer.Option("--per-layer", help="Show the time of every launch.")
+        bool,
+        typer.Option(
+            "--per-layer", help="Every launch beside the limits of this machine."
+        ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -47,9 +51,12 @@ def bench_command(
         seconds.append(time.perf_counter() - begin)
     facts = {"model": str(model), "iterations": iterations, "load_ms": load * 1e3}
     facts |= statistics(seconds)
-    steps = compiled.profile(arrays) if per_layer else []
+    peak = machine_peak(compiled, threads) if per_layer else None
+    layers = measure_layers(compiled, arrays, iterations, peak) if per_layer else []
     if json:
-        print_json(facts | ({"layers": profile_record(steps)} if per_layer else {}))
+        if per_layer:
+            facts |= {"peak": peak_record(peak), "layers": layer_records(layers)}
+        print_json(facts)
         return
     numbers = ("median ms", "least ms", "most ms", "spread")
     result = table("", "model", *numbers, right=numbers)
@@ -57,7 +64,17 @@ def bench_command(
     result.add_row(str(model), *times, f"{facts['spread']:.1%}")
     show(result)
     if per_layer:
-        show(profile_table(steps))
+        show(*layer_tables(layers, peak))
+
+
+def machine_peak(compiled: CompiledModel, threads: int | None) -> Peak | None:
+    """The roofline of the threads that run the network; None on other devices."""
+    from ovc.runtime.config import available_cpus
+    from ovc.runtime.peak import measure
+
+    if not compiled.device.startswith("CPU"):
+        return None
+    return measure(threads or available_cpus())
 
 
 def random_inputs(compiled: CompiledModel) -> dict[str, Any]:

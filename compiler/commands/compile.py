@@ -68,6 +68,9 @@ def compile_command(
     stats: Annotated[
         bool, typer.Option(help="Show time and effect of passes.")
     ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Look nothing up, and keep nothing.")
+    ] = False,
     verify_each: VerifyEach = False,
     samples: Samples = None,
     report: Report = None,
@@ -98,9 +101,11 @@ def compile_command(
 
     from ...runtime.artifact import write_artifact
     from ...runtime.devices import opencl_device_type
+    from ..cache import default_folder
     from ..driver import compile_file
 
     check_steps(print_ir_after or [], target, pipeline)
+    watched = bool(print_ir_after or stats or verbose or report or opt_log)
     start = time.perf_counter()
     with watching(quiet, print_ir_after or []) as observer:
         chosen = CompileOptions(
@@ -111,6 +116,7 @@ def compile_command(
             winograd=winograd,
             device_type=opencl_device_type() if target == "gpu" else None,
             check_every_pass=verbose,
+            cache=None if no_cache or watched else default_folder(),
             verify_each=verify_each,
             samples=tuple(samples or ()),
             reproducers=place.parent,

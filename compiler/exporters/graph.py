@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import onnx
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper
@@ -178,7 +178,7 @@ class GraphWriter:
             if operand is None:
                 names.append("")
             elif isinstance(operand, SSAValue):
-                names.append(self.name(operand))
+                names.append(self.name(cast("SSAValue", operand)))
             else:
                 several: Sequence[SSAValue] = operand
                 names += map(self.name, several)

@@ -26,8 +26,8 @@ from .infer_shapes import InferShapesPass
 from .legalize_scalars import LegalizeScalarsPass
 from .lower_kernels import LowerKernelsPass
 from .merge_linear import MergeLinearPass
-from .place_parts import PlacePartsPass
 from .move_strides import MoveStridesPass
+from .place_parts import PlacePartsPass
 from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
 from .recognize_activations import RecognizeActivationsPass

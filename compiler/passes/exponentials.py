@@ -284,32 +284,27 @@ def constant_power(f: Formula, x: Scalar, exponent: float) -> Scalar | None:
 
     Error: 0.5 ulp a step, and there are at most three. Other exponents decline.
     """
-    match exponent:
-        case 0.0:
-            return f.const(1.0, x.dtype)
-        case 1.0:
-            return x
-        case 2.0:
-            return x * x
-        case 3.0:
-            return x * x * x
-        case 4.0:
-            square = x * x
-            return square * square
-        case -1.0:
-            return 1.0 / x
-        case -2.0:
-            return 1.0 / (x * x)
-        case 0.5:
-            return f.where(x.eq(-INFINITY), INFINITY, x.sqrt().abs())
-        case -0.5:
-            return f.where(x.eq(-INFINITY), 0.0, 1.0 / x.sqrt().abs())
-        case 0.25:
-            return f.where(x.eq(-INFINITY), INFINITY, x.sqrt().sqrt().abs())
-        case 0.75:
-            root = x.sqrt()
-            return f.where(x.eq(-INFINITY), INFINITY, root * root.sqrt())
-        case 1.5:
-            return f.where(x.eq(-INFINITY), INFINITY, x * x.sqrt())
-        case _:
-            return None
+    if exponent in (0.0, 1.0, 2.0, 3.0, 4.0, -1.0, -2.0):
+        return _whole_power(f, x, int(exponent))
+    root = x.sqrt() if exponent in (0.25, 0.5, 0.75, 1.5, -0.5) else None
+    if root is None:
+        return None
+    if exponent == -0.5:
+        return f.where(x.eq(-INFINITY), 0.0, 1.0 / root.abs())
+    result = {0.5: root.abs, 1.5: lambda: x * root}.get(exponent)
+    if result is None:
+        fourth = root.sqrt()
+        power = fourth.abs() if exponent == 0.25 else root * fourth
+    else:
+        power = result()
+    return f.where(x.eq(-INFINITY), INFINITY, power)
+
+
+def _whole_power(f: Formula, x: Scalar, exponent: int) -> Scalar:
+    if exponent == 0:
+        return f.const(1.0, x.dtype)
+    square = x * x if abs(exponent) > 1 else x
+    power = {1: lambda: x, 2: lambda: square, 3: lambda: square * x}.get(
+        abs(exponent), lambda: square * square
+    )()
+    return 1.0 / power if exponent < 0 else power

@@ -13,17 +13,19 @@ from ...dialects.types import dtype_of, is_static, shape_of, value_dtype
 from ...runtime.errors import CompileError
 from ..interpreter import SHAPE_ONLY, constant_results
 from ..locations import describe
-from .reasons import is_kept
 from .rewrite import replace
 
 EVERY_SIZE = 2**62
+
+STORED = "stored"
+"""The attribute of conversions of constants that are stored in another type on purpose."""
 
 
 def is_foldable(op: Operation) -> bool:
     """Whether the results are known while compiling, and their shapes already are."""
     if not isinstance(op, NNOp) or not all(is_static(r.type) for r in op.results):
         return False
-    if is_kept(op):
+    if STORED in op.attributes:
         return False
     if op.name in SHAPE_ONLY:
         return all(is_static(o.type) for o in op.operands)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from xdsl.ir import Block, Operation
 
 from .fold import fold, is_foldable, operand_bytes, result_bytes
+from .reasons import is_kept
 from .rewrite import FunctionPass, erase_if_dead
 
 
@@ -30,7 +31,7 @@ class FoldConstantsPass(FunctionPass):
     def rewrite(self, body: Block) -> int:
         count = 0
         for op in list(body.ops):
-            if not is_foldable(op) or self._grows(op):
+            if is_kept(op) or not is_foldable(op) or self._grows(op):
                 continue
             operands = dict.fromkeys(op.operands)
             fold(op)

@@ -23,8 +23,8 @@ from ...dialects.nn.fused import fuse
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.types import shape_of
 from ..locations import merge_sources
-from .place_parts import placed_parts
 from .lower_kernels import structure
+from .place_parts import placed_parts
 from .rewrite import FunctionPass
 
 LONGEST = 24

@@ -173,7 +173,7 @@ def fuse(body: Block, layers: list[Layer], constants: Constants, note: str) -> N
     bias = [algebra.concat(biases, 0)] if biases else []
     flags: dict[str, Any] = dict(first.properties)
     one: NNOp = type(first).make(first.operands[0], w, *bias, **flags)
-    new = [one]
+    new: list[NNOp] = [one]
     axis = output_axis(first)
     for step in steps:
         value = new[-1].results[0]

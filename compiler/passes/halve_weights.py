@@ -6,7 +6,7 @@ Store weights as half.
 
 Only what is stored changes: loop bodies read halves and compute in single precision. What
 does not fit, or matters more than its size, stays as it is and says why. The conversion
-is marked as kept, so that constant folding does not undo it.
+is marked as `stored`, so that constant folding does not undo it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import Float16Type, Float32Type
+from xdsl.dialects.builtin import Float16Type, Float32Type, UnitAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import nn
 from ...dialects.const import ConstantOp
 from ...dialects.nn.base import NNOp
 from ...dialects.types import Array, element_type
-from .reasons import applied, decline, is_kept, keep
+from .fold import STORED
+from .reasons import applied, decline, is_kept
 from .rewrite import FunctionPass, erase_if_dead
 
 PASS = "halve-weights"
@@ -32,6 +33,9 @@ SMALLEST = float(np.finfo(np.float16).tiny)
 
 FEW = 64
 """Elements below which half is not worth a conversion."""
+
+SOME = 16384
+"""The same for constants that operations cannot read as half."""
 
 LOST = 0.001
 """The share of a constant's largest element below which losing digits does not matter."""
@@ -97,8 +101,24 @@ def why_single(op: ConstantOp) -> str | None:
             return "it is an output of the network"
         if isinstance(reader, BIASED) and use.index == 2:
             return "it is a bias, which is added to sums"
+        direct = isinstance(reader, WEIGHTED) or (
+            isinstance(reader, nn.GatherOp) and use.index == 0
+        )
+        if not direct and array.size < SOME:
+            return f"{reader.name} would convert its {array.size} numbers in every run"
     return _unfit(array)
 
+
+WEIGHTED = (
+    nn.ConvOp,
+    nn.ConvTransposeOp,
+    nn.GemmOp,
+    nn.GruOp,
+    nn.LstmOp,
+    nn.MatmulOp,
+    nn.RnnOp,
+)
+"""Operations that read halves as they are, or become such."""
 
 BIASED = (nn.ConvOp, nn.ConvTransposeOp, nn.GemmOp)
 
@@ -120,7 +140,7 @@ def _unfit(array: Array) -> str | None:
 def _halve(op: ConstantOp) -> None:
     half = ConstantOp(op.array.astype(np.float16))
     cast = nn.CastOp.make(half.output, to=Float32Type())
-    keep(cast)
+    cast.attributes[STORED] = UnitAttr()
     for new in (half, cast):
         new.location = op.location
     half.output.name_hint = op.output.name_hint
@@ -160,7 +180,7 @@ def is_half_weight(op: Operation) -> bool:
     """Whether an operation widens a constant that is stored as half."""
     return (
         isinstance(op, nn.CastOp)
-        and is_kept(op)
+        and STORED in op.attributes
         and isinstance(op.x.owner, ConstantOp)
         and isinstance(element_type(op.x), Float16Type)
     )

@@ -49,7 +49,9 @@ def legal(f: Formula, op: Operation) -> Scalar | None:
         case arith.TruncFOp(input=wide) if isinstance(wide.type, Float64Type):
             narrow = op.results[0].type
             is_narrow = isinstance(narrow, BFloat16Type | Float16Type)
-            return _rounded_to_odd(f, wide).cast(dtype_of(narrow)) if is_narrow else None
+            return (
+                _rounded_to_odd(f, wide).cast(dtype_of(narrow)) if is_narrow else None
+            )
         case _:
             return None
 

@@ -183,6 +183,7 @@ class Lowering:
             self._fill_halo(result, source_names(op))
         temporaries: dict[int, SSAValue] = {}
         flops = op.flops()
+        names = [member.name.removeprefix("nn.") for member in members]
         for name, positions in zip(kernels.names, kernels.positions, strict=True):
             if any(position in idle for position in positions):
                 continue
@@ -196,7 +197,7 @@ class Lowering:
                     type_ = MemRefType(temporary.element, temporary.shape)
                     temporaries[position] = self.add(BufferOp(type_))
                 buffers.append(temporaries[position])
-            self.add(LaunchOp(name, buffers, flops, source_names(op)))
+            self.add(LaunchOp(name, buffers, flops, source_names(op), names))
             flops = 0
 
     def _kernels(self, op: NNOp | FusedOp, members: Sequence[NNOp]) -> KernelNests:
@@ -253,7 +254,7 @@ class Lowering:
             self.nests += nests
             self.halos[value.type] = [n.sym_name.data for n in nests]
         for name in self.halos[value.type]:
-            self.add(LaunchOp(name, [self.buffer(value)], 0, layers))
+            self.add(LaunchOp(name, [self.buffer(value)], 0, layers, ["halo"]))
 
 
 def _is_idle(op: NNOp) -> bool:

@@ -149,15 +149,7 @@ def remove_identities(body: Block, constants: Constants) -> int:
 def merge(chain: Chain, constants: Constants) -> None:
     """Put one Mul and one Add in the place of a chain."""
     algebra = Algebra()
-    factor: SSAValue | None = None
-    shift: SSAValue | None = None
-    for link in chain.links:
-        if not link.is_mul:
-            shift = algebra.add(shift, link.constant) if shift else link.constant
-            continue
-        factor = algebra.mul(factor, link.constant) if factor else link.constant
-        if shift is not None:
-            shift = algebra.mul(shift, link.constant)
+    factor, shift = merged_constants(chain, algebra)
     ops = [link.op for link in chain.links]
     value, new = chain.links[0].x, list[Operation]()
     for class_, constant in ((nn.MulOp, factor), (nn.AddOp, shift)):
@@ -169,6 +161,23 @@ def merge(chain: Chain, constants: Constants) -> None:
     replace(ops[-1], [*algebra.ops, *new])
     erase_if_dead(*reversed(ops[:-1]))
     constants.follow(algebra.ops)
+
+
+def merged_constants(
+    chain: Chain, algebra: Algebra
+) -> tuple[SSAValue | None, SSAValue | None]:
+    """What a chain multiplies with, and what it then adds."""
+    factor: SSAValue | None = None
+    shift: SSAValue | None = None
+    for link in chain.links:
+        constant = link.constant
+        if not link.is_mul:
+            shift = constant if shift is None else algebra.add(shift, constant)
+            continue
+        factor = constant if factor is None else algebra.mul(factor, constant)
+        if shift is not None:
+            shift = algebra.mul(shift, constant)
+    return factor, shift
 
 
 def check_pair(scale: Linear, shift: Linear) -> None:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from math import prod
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, MemRefType, ModuleOp, i64
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.plan import BufferOp, LaunchOp, ViewOp
-from ...dialects.types import dtype_of
+from ...dialects.types import buffer_type, dtype_of
 from ..interpreter import main_function
 
 ALIGNMENT = 64
@@ -66,8 +66,7 @@ def root_of(buffer: SSAValue) -> SSAValue:
 
 def bytes_of(buffer: SSAValue) -> int:
     """The size of a buffer in bytes."""
-    type_ = buffer.type
-    assert isinstance(type_, MemRefType)
+    type_ = buffer_type(buffer)
     return prod(type_.get_shape()) * dtype_of(type_.element_type).itemsize
 
 

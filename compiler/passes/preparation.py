@@ -73,7 +73,10 @@ def preparations(
         channels = {
             len(numbers[name]) for numbers in (means, scales) if name in numbers
         }
-        plain = _laid_out(name, value, layouts.get(name, ""), max(channels, default=0))
+        likely = 3 if options.reverse_input_channels else 0
+        count = max(channels, default=0)
+        count = count if count > 1 else likely
+        plain = _laid_out(name, value, layouts.get(name, ""), count)
         plain = replace(plain, element=types.get(name, ""))
         plain = _with_numbers(name, value, plain, means.get(name), scales.get(name))
         if name in images:
@@ -146,10 +149,12 @@ def channel_axis(shape: Sequence[int], channels: int = 0) -> int:
     """
     if len(shape) < 3:
         return len(shape) - 1
-    likely = [channels] if channels > 1 else list(IMAGE_CHANNELS)
-    if shape[1] in likely:
-        return 1
-    return len(shape) - 1 if shape[-1] in likely else 1
+    for likely in ([channels] if channels > 1 else [], IMAGE_CHANNELS):
+        if shape[1] in likely:
+            return 1
+        if shape[-1] in likely:
+            return len(shape) - 1
+    return 1
 
 
 def _laid_out(name: str, value: SSAValue, layout: str, channels: int) -> Preparation:

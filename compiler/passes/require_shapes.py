@@ -60,10 +60,10 @@ def sources(op: Operation) -> list[str]:
     assert isinstance(function, FuncOp)
     names = input_names(function)
     seen: set[SSAValue] = set()
-    pending = list(op.operands[1:] or op.operands)
+    pending: list[SSAValue] = [*(op.operands[1:] or op.operands)]
     found: set[int] = set()
     while pending:
-        value = pending.pop()
+        value: SSAValue = pending.pop()
         if value in seen:
             continue
         seen.add(value)

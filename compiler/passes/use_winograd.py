@@ -74,8 +74,10 @@ class UseWinogradPass(FunctionPass):
             raise CompileError(
                 f"use-winograd: choose is {self.choose}, expected one of {', '.join(CHOICES)}"
             )
+        target = find_target(self.target)
         tiles = [TILES[m] for m in CHOICES[self.choose]]
-        lanes = find_target(self.target).lanes
+        if self.choose == "auto" and target.items > 1:
+            tiles = []  # the costs above are those of processors
         count = 0
         for op in list(body.ops):
             if not isinstance(op, ConvOp) or not tiles or is_kept(op):
@@ -83,7 +85,7 @@ class UseWinogradPass(FunctionPass):
             layer = Layer.of(op)
             if layer is None:
                 continue
-            tile, reason = self._choice(layer, tiles, lanes)
+            tile, reason = self._choice(layer, tiles, target.lanes)
             if tile is None:
                 decline(op, self.name, reason, rewrite="Winograd")
                 continue

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from ...dialects.kernel.affine import Linear, Quotient, flatten, linear
 from ...dialects.kernel.nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
+from ...dialects.types import buffer_type
 
 LANE, OUTER, TILE = "lane", "outer", "tile"
 
@@ -59,10 +59,9 @@ class NestInfo:
         return dims
 
     def _access(self, op: ReadOp | WriteOp) -> Access:
-        assert isinstance(op.buffer.type, MemRefType)
         values = [self.index(i) for i in op.indices]
         place = [linear(e, values) for e in op.map.data.results]
-        flat = flatten(place, op.buffer.type.get_shape())
+        flat = flatten(place, buffer_type(op.buffer).get_shape())
         dynamic = any(not isinstance(i, BlockArgument) for i in op.indices)
         dims = frozenset[SSAValue]().union(*(self.dims[o] for o in op.operands))
         return Access(op, flat, dynamic, dims)
@@ -83,7 +82,7 @@ class NestInfo:
             frozenset[SSAValue]().union(*(self.dims[o] for o in root.operands))
             for root in [*self.reduces, *self.writes]
         ]
-        common = frozenset.intersection(*used) - self.reduced
+        common = used[0].intersection(*used) - self.reduced
         return [d for d in self.nest.dims if d in common and d in self.free]
 
     @cached_property

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
-from typing import TypeAlias
+from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects import arith
@@ -23,8 +23,8 @@ from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
     IntegerType,
-    MemRefType,
     ModuleOp,
+    StringAttr,
     f32,
     i1,
     i64,
@@ -50,14 +50,11 @@ from ...dialects.kernel.tiles import (
     YieldOp,
     tile_type,
 )
+from ...dialects.types import buffer_type, integers
+from .facts import WALKED, Loop, NestFacts, Root
 from .scalars import combine, identity
 
 LANE = "lane"
-WALKED = ("parallel", "item", "serial")
-"""Mappings that a loop is opened for; the others are registers and lanes of a tile."""
-
-Loop: TypeAlias = tuple[str, BlockArgument, int]
-Root: TypeAlias = ReduceOp | WriteOp
 
 
 @dataclass(frozen=True)
@@ -106,166 +103,20 @@ class Scope:
         return None
 
 
-class Lowering:
+class Lowering(NestFacts):
     """Lowers one nest."""
-
-    def __init__(self, nest: NestOp) -> None:
-        self.nest = nest
-        names = {dim.name_hint: dim for dim in nest.dims}
-        self.loops: list[Loop] = [
-            (loop.mapping.data, names[loop.dim.data], loop.step.data)
-            for loop in nest.schedule.loops
-        ]
-        self.loops += self._remaining()
-        self.copies = [
-            (dim, step) for kind, dim, step in self.loops if kind == "unroll"
-        ]
-        vectors = [(dim, step) for kind, dim, step in self.loops if kind == "vector"]
-        self.vector, self.lanes = vectors[0] if vectors else (None, 1)
-        self.body = list(nest.body.block.ops)
-        self.dims = self._find_dims()
-        self.roots = [op for op in self.body if isinstance(op, ReduceOp | WriteOp)]
-        self.shared, self.late = self._shared_dims()
-        self.aliased = self._rewritten_buffers()
-        self.volatile = self._volatile_values()
-        self.reach = self._find_reach()
-        self.loops = self._possible(self.loops)
-        self.joint = self._joint()
-
-    # facts about the nest
-
-    def _remaining(self) -> list[Loop]:
-        """Serial loops for what the schedule leaves open."""
-        left = dict(zip(self.nest.dims, self.nest.extents, strict=True))
-        for kind, dim, step in self.loops:
-            if kind != "vector":
-                left[dim] = min(left[dim], step)
-        lanes = {dim: step for kind, dim, step in self.loops if kind == "vector"}
-        return [
-            ("serial", dim, lanes.get(dim, 1))
-            for dim, extent in left.items()
-            if extent > lanes.get(dim, 1)
-        ]
-
-    def _possible(self, loops: list[Loop]) -> list[Loop]:
-        """Loops that cannot run in parallel made serial."""
-        grid: set[SSAValue] = set()
-        possible: list[Loop] = []
-        for kind, dim, step in loops:
-            if kind == "parallel" and (dim not in self.shared or dim in grid):
-                kind = "serial"
-            if kind == "item" and self.aliased:
-                kind = "serial"
-            if kind == "parallel":
-                grid.add(dim)
-            possible.append((kind, dim, step))
-        return possible
-
-    def size(self, dim: SSAValue) -> int:
-        """How many points a dimension of the nest has."""
-        assert isinstance(dim, BlockArgument)
-        return self.nest.extents[dim.index]
-
-    def _find_dims(self) -> dict[SSAValue, frozenset[SSAValue]]:
-        """The dimensions each value of the body depends on."""
-        dims: dict[SSAValue, frozenset[SSAValue]] = {
-            d: frozenset([d]) for d in self.nest.dims
-        }
-        dims |= {b: frozenset() for b in self.nest.buffers}
-        for op in self.body:
-            union = frozenset[SSAValue]().union(*(dims[o] for o in op.operands))
-            for result in op.results:
-                gone = set(op.dims) if isinstance(op, ReduceOp) else set[SSAValue]()
-                dims[result] = union - gone
-        return dims
-
-    def _root_dims(self, root: Root) -> frozenset[SSAValue]:
-        return frozenset[SSAValue]().union(*(self.dims[o] for o in root.operands))
-
-    def _shared_dims(self) -> tuple[frozenset[SSAValue], set[Root]]:
-        """
-        Dimensions whose loops all roots share, and reductions that come late.
-
-        A reduction that keeps a dimension which others walk has no tile for all of it:
-        it is computed again wherever a point of it is needed.
-        """
-        reduces = [root for root in self.roots if isinstance(root, ReduceOp)]
-        reduced = {d for reduce in reduces for d in reduce.dims}
-        sizes = dict(zip(self.nest.dims, self.nest.extents, strict=True))
-        walked = {
-            dim
-            for kind, dim, step in self.loops
-            if kind in WALKED and sizes[dim] > step
-        }
-        late: set[Root] = set()
-        while True:
-            used = [self._root_dims(root) for root in self.roots if root not in late]
-            shared = frozenset.intersection(*used) - reduced
-            more = {r for r in reduces if (self.dims[r.result] & walked) - shared}
-            if more <= late:
-                return shared, late
-            late |= more
-
-    def _rewritten_buffers(self) -> set[SSAValue]:
-        read = {op.buffer for op in self.body if isinstance(op, ReadOp)}
-        return read & {op.buffer for op in self.body if isinstance(op, WriteOp)}
-
-    def _volatile_values(self) -> set[SSAValue]:
-        """Values from rewritten buffers: computed where they are used, every time."""
-        volatile: set[SSAValue] = set()
-        for op in self.body:
-            rewritten = isinstance(op, ReadOp) and op.buffer in self.aliased
-            if rewritten or volatile & set(op.operands):
-                volatile |= set(op.results)
-        return volatile
-
-    def _find_reach(self) -> dict[SSAValue, frozenset[WriteOp]]:
-        """The writes that each value is computed for, up to the next reduction."""
-        reach: dict[SSAValue, frozenset[WriteOp]] = {}
-        for op in reversed(self.body):
-            own = frozenset([op]) if isinstance(op, WriteOp) else frozenset[WriteOp]()
-            for result in op.results:
-                if not isinstance(op, ReduceOp):
-                    own |= reach.get(result, frozenset())
-            for operand in op.operands:
-                reach[operand] = reach.get(operand, frozenset()) | own
-        return reach
-
-    def _joint(self) -> list[SSAValue]:
-        """
-        Values of one register that several writes share, in order, for nests that only
-        write. They are computed once, before all writes.
-        """
-        whole = frozenset(self.nest.dims)
-        if len(self.roots) < 2 or self.aliased or not whole <= self.shared:
-            return []
-        if any(self.size(dim) > step for dim, step in self.copies):
-            return []
-        return [
-            op.results[0]
-            for op in self.body
-            if not isinstance(op, WriteOp | arith.ConstantOp | arith.IndexCastOp)
-            and self._is_cut(op.results[0])
-        ]
-
-    def _is_cut(self, value: SSAValue) -> bool:
-        """Whether other writes need `value` than need what is computed from it."""
-        own = self.reach[value]
-        return any(
-            own != self.reach[result]
-            for use in value.uses
-            for result in use.operation.results
-        )
 
     # structure
 
     def function(self) -> FuncOp:
         """The nest as a kernel function."""
         entry = Block(arg_types=[b.type for b in self.nest.buffers])
-        self.buffer = dict(zip(self.nest.buffers, entry.args, strict=True))
+        self.buffer: dict[SSAValue, BlockArgument] = dict(
+            zip(self.nest.buffers, entry.args, strict=True)
+        )
         for old, new in self.buffer.items():
             new.name_hint = old.name_hint
-        self.scope = Scope(entry)
+        self.scope: Scope = Scope(entry)
         whole = Piece(
             {d: Linear() for d in self.nest.dims},
             dict(zip(self.nest.dims, self.nest.extents, strict=True)),
@@ -372,7 +223,7 @@ class Lowering:
             if isinstance(root, ReduceOp):
                 self._reduce(root, piece)
                 continue
-            mine = self._root_dims(root) - self.shared
+            mine = self.root_dims(root) - self.shared
             loops = [
                 loop for loop in self.loops if loop[1] in mine and loop[0] in WALKED
             ]
@@ -420,7 +271,7 @@ class Lowering:
             for kind, dim, step in self.loops
             if dim in root.dims and kind in WALKED
         ]
-        kept = self._root_dims(root) - set(root.dims)
+        kept = self.root_dims(root) - set(root.dims)
         across = self.vector in root.dims
         element = root.result.type
         shape, width = self.shape(kept, piece)
@@ -446,7 +297,7 @@ class Lowering:
 
     def _accumulate(self, root: ReduceOp, acc: SSAValue, piece: Piece) -> SSAValue:
         factors = root.value.owner
-        whole = self._root_dims(root)
+        whole = self.root_dims(root)
         partly = self.valid(whole, piece) if self.vector in root.dims else None
         fused = (
             root.kind.data == "add"
@@ -494,15 +345,15 @@ class Lowering:
         return self.apply([position, value], type_, body)
 
     def _write(
-        self, root: WriteOp, piece: Piece, _: Sequence[SSAValue]
+        self, root: WriteOp, piece: Piece, _carried: Sequence[SSAValue]
     ) -> Sequence[SSAValue]:
-        whole = self._root_dims(root)
+        whole = self.root_dims(root)
         type_ = self.tile_type(whole, root.value.type, piece)
         value = self.broadcast(self.tile(root.value, piece), type_)
         mask = None
         if root.condition is not None:
             mask = self.tile(root.condition, piece)
-        _, place, offset = self._place(root, piece)
+        _unused, place, offset = self._place(root, piece)
         indices, map_ = self.map_of(place)
         valid = self.valid(whole, piece)
         buffer = self.buffer[root.buffer]
@@ -588,7 +439,7 @@ class Lowering:
         mask, fill = None, op.fill
         if op.guard is not None and op.bounds is not None:
             guards = self.at(op.guard.data, op.indices, piece)
-            bounds = [int(b) for b in op.bounds.iter_values()]
+            bounds = integers(op.bounds)
             mask = self._inside(guards, bounds)
         valid = self.valid(dims, piece)
         if mask is None and valid is None:
@@ -638,13 +489,12 @@ class Lowering:
         self, op: ReadOp | WriteOp, piece: Piece
     ) -> tuple[frozenset[SSAValue], list[Linear], SSAValue | None]:
         """Dimensions, place, and the data-dependent part of the place in elements."""
-        dims = self.dims[op.result] if isinstance(op, ReadOp) else self._root_dims(op)
-        place = self.at(op.map.data, op.indices, piece)
+        dims = self.dims[op.result] if isinstance(op, ReadOp) else self.root_dims(op)
+        place: list[Linear] = self.at(op.map.data, op.indices, piece)
         dynamic = [i for i in op.indices if not isinstance(i, BlockArgument)]
         offset: SSAValue | None = None
         if dynamic:
-            assert isinstance(op.buffer.type, MemRefType)
-            flat = flatten(place, op.buffer.type.get_shape())
+            flat = flatten(place, buffer_type(op.buffer).get_shape())
             for index in dynamic:
                 assert not flat.in_quotient(index), "a data-dependent place in blocks"
                 part = self.tile(index, piece)
@@ -704,8 +554,8 @@ class Lowering:
                 return AffineExpr.symbol(rank)
             if isinstance(key, tuple):
                 return AffineExpr.symbol(key[1])  # pyright: ignore
-            assert isinstance(key, SSAValue)
-            return AffineExpr.dimension(counters.setdefault(key, len(counters)))
+            counter = cast("SSAValue", key)
+            return AffineExpr.dimension(counters.setdefault(counter, len(counters)))
 
         results = tuple(p.expression(spell) for p in place)
         return list(counters), AffineMap(len(counters), rank + 1, results)
@@ -822,6 +672,7 @@ class ApplySchedulePass(ModulePass):
         for nest in list(op.body.block.ops):
             if isinstance(nest, NestOp):
                 function = Lowering(nest).function()
+                function.properties["schedule"] = StringAttr(str(nest.schedule))
                 op.body.block.insert_op_before(function, nest)
                 nest.detach()
                 nest.erase()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
+    AnyFloat,
     BFloat16Type,
     Float16Type,
     Float32Type,
@@ -34,15 +37,18 @@ def combine(kind: str, lhs: SSAValue, rhs: SSAValue) -> Operation:
     return op(lhs, rhs)  # pyright: ignore[reportCallIssue]
 
 
-def identity(kind: str, element: Attribute) -> FloatAttr | IntegerAttr:
+def identity(
+    kind: str, element: Attribute
+) -> FloatAttr[AnyFloat] | IntegerAttr[IntegerType]:
     """The neutral element of a reduction: `identity kind x == x`."""
     if isinstance(element, FLOATS):
         infinity = float("inf")
         values = {"add": 0.0, "mul": 1.0, "max": -infinity, "min": infinity, "or": 0.0}
         return FloatAttr(values[kind], element)
     assert isinstance(element, IntegerType)
-    bits = element.width.data
+    whole_type = cast("IntegerType", element)
+    bits = whole_type.width.data
     lowest = -(1 << (bits - 1)) if bits > 1 else 0
     highest = (1 << (bits - 1)) - 1 if bits > 1 else 1
     whole = {"add": 0, "mul": 1, "max": lowest, "min": highest, "and": -1, "or": 0}
-    return IntegerAttr(whole[kind], element)
+    return IntegerAttr(whole[kind], whole_type)

@@ -24,7 +24,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from ..nn.base import NNOp
-from ..types import Array, dtype_of, shape_of, value_dtype
+from ..types import Array, dtype_of, integers, shape_of, value_dtype
 from .affine import Linear, linear
 from .build import Loops, Temporary, Tensor, tensor_element, tensor_shape
 from .nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
@@ -131,13 +131,13 @@ CASTS = (
 )
 
 COMPARE = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
-FLOAT_COMPARE = {
+FLOAT_COMPARE: dict[int, Callable[[Array, Array], Array]] = {
     1: np.equal,
     2: np.greater,
     3: np.greater_equal,
     4: np.less,
     5: np.less_equal,
-    6: lambda a, b: (a < b) | (a > b),  # pyright: ignore
+    6: lambda a, b: (a < b) | (a > b),
     13: np.not_equal,
 }
 
@@ -155,7 +155,9 @@ class Evaluation:
     def __init__(self, nest: NestOp, arrays: Sequence[Array]) -> None:
         self.nest = nest
         self.extents = nest.extents
-        self.arrays = dict(zip(nest.buffers, arrays, strict=True))
+        self.arrays: dict[SSAValue, Array] = dict(
+            zip(nest.buffers, arrays, strict=True)
+        )
         self.values: dict[SSAValue, Array] = {}
 
     def run(self) -> None:
@@ -199,13 +201,16 @@ class Evaluation:
         dims = [Linear.of(i, 1 << 62) for i in range(len(arrays))]
         return tuple(at(linear(e, dims)) for e in map_.results)
 
-    def _term(self, term: Any, arrays: Sequence[Array]) -> Array:
+    def _term(self, term: Any, arrays: Sequence[Array]) -> Any:
         if hasattr(term, "key"):
             return arrays[term.key]
-        total: Any = np.int64(term.value.constant)
+        total: Array = np.asarray(term.value.constant)
         for inner, coefficient in term.value.terms:
             total = total + coefficient * self._term(inner, arrays)
-        return total % term.divisor if term.remainder else total // term.divisor
+        divided: Array = (
+            total % term.divisor if term.remainder else total // term.divisor
+        )
+        return divided
 
     def step(self, op: Operation) -> None:
         match op:
@@ -231,9 +236,9 @@ class Evaluation:
         type_ = _dtype(op.result.type)
         if op.guard is None or op.bounds is None:
             return self.ranked(np.asarray(array[where])).astype(type_)
-        valid = np.asarray(True)
+        valid: Array = np.asarray(True)
         guards = self.place(op.guard.data, op.indices)
-        for guard, bound in zip(guards, op.bounds.iter_values(), strict=True):
+        for guard, bound in zip(guards, integers(op.bounds), strict=True):
             valid = valid & (guard >= 0) & (guard < bound)
         safe = tuple(
             np.clip(w, 0, s - 1) for w, s in zip(where, array.shape, strict=True)
@@ -284,28 +289,29 @@ def compute(op: Operation, operands: Sequence[Array]) -> Array:
     if kind in CASTS:
         return operands[0].astype(_dtype(op.results[0].type))
     if isinstance(op, arith.UIToFPOp | arith.ExtUIOp):
-        (source,) = operands
-        if source.dtype.kind == "i":
-            source = source.view(f"u{source.dtype.itemsize}")
-        return source.astype(_dtype(op.results[0].type))
+        return _as_unsigned(operands[0]).astype(_dtype(op.results[0].type))
     if isinstance(op, arith.BitcastOp):
         return operands[0].view(_dtype(op.results[0].type))
     if isinstance(op, arith.SelectOp):
         return np.where(*operands)
     if isinstance(op, math.FmaOp):
         return operands[0] * operands[1] + operands[2]
-    if isinstance(op, arith.CmpfOp):
-        return FLOAT_COMPARE[op.predicate.value.data](*operands)
-    if isinstance(op, arith.CmpiOp):
-        predicate = op.predicate.value.data
-        if predicate < 6:
-            return COMPARE[predicate](*operands)
-        unsigned = [
-            o.view(f"u{o.dtype.itemsize}") if o.dtype.kind == "i" else o
-            for o in operands
-        ]
-        return COMPARE[predicate - 4](*unsigned)
+    if isinstance(op, arith.CmpfOp | arith.CmpiOp):
+        return _compared(op, operands)
     raise NotImplementedError(op.name)
+
+
+def _as_unsigned(array: Array) -> Array:
+    return array.view(f"u{array.dtype.itemsize}") if array.dtype.kind == "i" else array
+
+
+def _compared(op: arith.CmpfOp | arith.CmpiOp, operands: Sequence[Array]) -> Array:
+    predicate = op.predicate.value.data
+    if isinstance(op, arith.CmpfOp):
+        return FLOAT_COMPARE[predicate](*operands)
+    if predicate < len(COMPARE):
+        return COMPARE[predicate](*operands)
+    return COMPARE[predicate - 4](*map(_as_unsigned, operands))
 
 
 def evaluate_nest(nest: NestOp, arrays: Sequence[Array]) -> None:

@@ -58,6 +58,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from ..types import integers
 from .bounds import check_nest
 from .text import parse_place, print_place
 
@@ -165,7 +166,7 @@ class ReadOp(IRDLOperation):
         if self.guard is not None and self.bounds is not None and self.fill is not None:
             printer.print_string(" where ")
             print_place(printer, None, self.indices, self.guard.data)
-            printer.print_string(f" in {list(self.bounds.iter_values())} else ")
+            printer.print_string(f" in {list(integers(self.bounds))} else ")
             printer.print_attribute(self.fill)
         printer.print_string(" : ")
         printer.print_attribute(self.result.type)
@@ -376,7 +377,7 @@ class NestOp(IRDLOperation):
     @property
     def extents(self) -> tuple[int, ...]:
         """The size of each dimension."""
-        return tuple(int(v) for v in self.sizes.iter_values())
+        return integers(self.sizes)
 
     @property
     def dims(self) -> Sequence[BlockArgument]:
@@ -457,7 +458,7 @@ class NestOp(IRDLOperation):
 
         dims = parser.parse_comma_separated_list(parser.Delimiter.PAREN, dim)
         parser.parse_keyword("schedule")
-        schedule = ScheduleAttr(*ScheduleAttr.parse_parameters(parser))
+        schedule = ScheduleAttr.new(ScheduleAttr.parse_parameters(parser))
         attributes = parser.parse_optional_attr_dict_with_keyword()
         body = parser.parse_region([*(d for d, _ in dims), *buffers])
         nest = cls(name.data, [s for _, s in dims], body, schedule)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -33,7 +34,10 @@ COMPARISONS = {
 }
 """Predicates for signed, unsigned and floating-point operands; NaN is unequal to all."""
 
-BINARY: dict[str, tuple[type[Operation], type[Operation], type[Operation] | None]] = {
+Binary: TypeAlias = Callable[[SSAValue, SSAValue], Operation]
+Unary: TypeAlias = Callable[[SSAValue], Operation]
+
+BINARY: dict[str, tuple[Binary, Binary, Binary | None]] = {
     "add": (arith.AddiOp, arith.AddiOp, arith.AddfOp),
     "sub": (arith.SubiOp, arith.SubiOp, arith.SubfOp),
     "mul": (arith.MuliOp, arith.MuliOp, arith.MulfOp),
@@ -49,7 +53,7 @@ BINARY: dict[str, tuple[type[Operation], type[Operation], type[Operation] | None
 }
 """Operations on signed, unsigned and floating-point scalars."""
 
-FUNCTIONS: dict[str, type[Operation]] = {
+FUNCTIONS: dict[str, Unary] = {
     "exp": math.ExpOp,
     "log": math.LogOp,
     "sqrt": math.SqrtOp,
@@ -346,10 +350,10 @@ def constant_op(number: float, dtype: np.dtype[Any]) -> arith.ConstantOp:
     """A constant of a body; integers wrap to their width."""
     type_ = scalar_type(dtype)
     if isinstance(type_, IntegerType):
-        bits = type_.width.data
+        bits = dtype.itemsize * 8 if dtype.kind in "iu" else 1
         whole = int(number) & ((1 << bits) - 1)
         if bits > 1 and whole >> (bits - 1):
             whole -= 1 << bits
-        return arith.ConstantOp(IntegerAttr(whole, type_))
+        return arith.ConstantOp(IntegerAttr(whole, IntegerType(bits)))
     assert isinstance(type_, BFloat16Type | Float16Type | Float32Type | Float64Type)
     return arith.ConstantOp(FloatAttr(float(number), type_))

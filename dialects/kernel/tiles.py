@@ -24,6 +24,8 @@ broadcast to the others they meet. `t0`, `t1`, … index the tile, `lane` the re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+from typing import cast
 
 from xdsl.dialects.builtin import (
     AffineMapAttr,
@@ -70,6 +72,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, IsTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from ..types import buffer_type, integers
 from .bounds import check_func
 from .text import print_place
 
@@ -78,10 +81,6 @@ LOOPS = ("grid", "item", "serial")
 
 def _ints(values: Sequence[int]) -> DenseArrayBase:
     return DenseArrayBase.from_list(i64, list(values))
-
-
-def _list(attribute: DenseArrayBase) -> tuple[int, ...]:
-    return tuple(int(v) for v in attribute.iter_values())
 
 
 @irdl_attr_definition
@@ -129,13 +128,6 @@ def tile_type(value: SSAValue) -> TileType:
     return value.type
 
 
-def buffer_type(value: SSAValue) -> MemRefType[Attribute]:
-    """The type of a buffer."""
-    type_: Attribute = value.type
-    assert isinstance(type_, MemRefType)
-    return type_  # pyright: ignore[reportUnknownVariableType]
-
-
 class AccessOp(IRDLOperation):
     """
     Shared by load and store: `buffer[map(indices; t0, t1, …, lane)]`.
@@ -146,17 +138,16 @@ class AccessOp(IRDLOperation):
     """
 
     def check(self, tile: TileType) -> None:
-        buffer: SSAValue = self.buffer  # pyright: ignore
-        map_: AffineMap = self.map.data  # pyright: ignore
-        assert isinstance(buffer.type, MemRefType)
-        if len(map_.results) != buffer.type.get_num_dims():
-            raise VerifyException(f"{len(map_.results)} indices for {buffer.type}")
+        map_: AffineMap = cast("LoadOp", self).map.data
+        buffer = buffer_type(cast("LoadOp", self).buffer)
+        if len(map_.results) != buffer.get_num_dims():
+            raise VerifyException(f"{len(map_.results)} indices for {buffer}")
         if map_.num_symbols != len(tile.dims) + 1:
             raise VerifyException(f"the map has not the symbols of {tile}")
 
     def print_access(self, printer: Printer, tile: TileType) -> None:
         names = [f"t{n}" for n in range(len(tile.dims))] + ["lane"]
-        op: LoadOp = self  # pyright: ignore
+        op = cast("LoadOp", self)
         print_place(printer, op.buffer, op.indices, op.map.data, names)
         if op.offset is not None:
             printer.print_string(" at ")
@@ -165,17 +156,17 @@ class AccessOp(IRDLOperation):
             printer.print_string(" where ")
             printer.print_ssa_value(op.mask)
         if op.valid is not None:
-            dim, count = _list(op.valid)
+            dim, count = integers(op.valid)
             along = f"(t{dim}, lane)" if dim >= 0 else "lane"
             printer.print_string(f" valid {along} < {count}")
 
     @property
     def valid_part(self) -> tuple[int, int] | None:
         """(tile dimension or -1, element count), when registers are partly outside."""
-        valid: DenseArrayBase | None = self.valid  # pyright: ignore
+        valid = cast("LoadOp", self).valid
         if valid is None:
             return None
-        dim, count = _list(valid)
+        dim, count = integers(valid)
         return dim, count
 
 
@@ -475,7 +466,7 @@ class LoopOp(IRDLOperation):
         """(counter, extent, mapping) of each loop."""
         names = [m.data for m in self.mappings]
         counters = self.body.block.args[: len(names)]
-        return list(zip(counters, _list(self.extents), names, strict=True))
+        return list(zip(counters, integers(self.extents), names, strict=True))
 
     @property
     def carried(self) -> Sequence[BlockArgument]:
@@ -527,6 +518,8 @@ class FuncOp(IRDLOperation):
     sym_name = prop_def(SymbolNameConstraint())
     body = region_def("single_block")
     scalar = opt_prop_def(UnitAttr)
+    schedule = opt_prop_def(StringAttr)
+    """The schedule it was made with, as text for people."""
     traits = traits_def(IsolatedFromAbove(), SymbolOpInterface())
 
     def __init__(self, name: str, body: Region) -> None:
@@ -539,7 +532,7 @@ class FuncOp(IRDLOperation):
     def grid(self) -> int:
         """How many independent shares the kernel has."""
         return sum(
-            _product(e for _, e, m in op.nest if m == "grid")
+            prod(e for _, e, m in op.nest if m == "grid")
             for op in self.body.block.ops
             if isinstance(op, LoopOp)
         )
@@ -553,6 +546,8 @@ class FuncOp(IRDLOperation):
         printer.print_string(f" @{self.sym_name.data}(")
         printer.print_list(self.body.block.args, printer.print_block_argument)
         printer.print_string(") ")
+        if self.schedule is not None:
+            printer.print_string(f"schedule <{self.schedule.data}> ")
         printer.print_region(
             self.body, print_entry_block_args=False, print_block_terminators=False
         )
@@ -563,13 +558,6 @@ def work_items(block: Block) -> int:
     needed = 1
     for op in block.ops:
         if isinstance(op, LoopOp):
-            own = _product(e for _, e, m in op.nest if m == "item")
+            own = prod(e for _, e, m in op.nest if m == "item")
             needed = max(needed, own * work_items(op.body.block))
     return needed
-
-
-def _product(values: object) -> int:
-    total = 1
-    for value in values:  # pyright: ignore
-        total *= value
-    return total

@@ -1,5 +1,5 @@
 """
-The CPU driver: loads an object file with LLVM's linker and runs it on a few threads.
+The CPU driver: loads object files with LLVM's linker and runs it on a few threads.
 
 The object brings its own walk over the launch table and its own thread pool (see
 `backends/cpu/support.py`, which also defines the layouts below), so an inference is
@@ -27,14 +27,12 @@ from ..errors import ArtifactError, DeviceError
 from ..manifest import Launch, Manifest
 from ..memory import Array, Bytes, Slab, address, aligned, allocate
 from .base import Streams
+from .objects import NotObjects, unpack
 
 llvm: Any = importlib.import_module("llvmlite.binding")  # it has no types
 
 ABI = 2
 """Version of the layouts shared with the support code."""
-
-OBJECT_MAGIC = (b"\x7fELF\2", b"\xcf\xfa\xed\xfe")
-"""What 64-bit object files begin with: ELF, and Mach-O."""
 
 (
     POOL_HELPERS,
@@ -82,13 +80,15 @@ class Code:
     def __init__(self, artifact: Artifact) -> None:
         check_host(artifact)
         origin = artifact.origin
-        if not artifact.code.startswith(OBJECT_MAGIC):
-            # LLVM would end the process on it.
-            raise ArtifactError(f"{origin}: its code is not an object file")
+        try:
+            objects = unpack(artifact.code)
+        except NotObjects as error:
+            raise ArtifactError(f"{origin}: {error}") from error
         try:
             machine = llvm.Target.from_default_triple().create_target_machine()
             self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-            self.engine.add_object_file(llvm.ObjectFileRef.from_data(artifact.code))
+            for each in objects:
+                self.engine.add_object_file(llvm.ObjectFileRef.from_data(each))
             self.engine.finalize_object()
         except RuntimeError as error:
             raise ArtifactError(f"{origin}: its code cannot be loaded: {error}") from (
@@ -208,7 +208,7 @@ class Stream:
                 continue
             port = buffer.at + (inputs if buffer.space == "output" else 0)
             self.slots.append((slot, port))
-        self.pointers = memoryview(pointers)
+        self.pointers = pointers.data
         starts = pointers.ctypes.data + 8 * (np.cumsum([0, *counts])[:-1])
         self.table = _table(team, manifest, starts)
         self.times: Words = np.zeros(len(self.table) + 1, np.uint64)

@@ -45,7 +45,7 @@ class TestCompile:
         facts = json.loads(done.out)
         assert facts["target"] == "cpu"
         assert facts["launches"] >= 4
-        assert "fold-batch-norm" in {p["name"] for p in facts["passes"]}
+        assert "fuse-linear" in {p["name"] for p in facts["passes"]}
 
     def test_prints_ir(self, command, model: Path, tmp_path: Path) -> None:
         done = command(

@@ -210,3 +210,44 @@ def test_the_log_is_replayed(command: Command, model: Path, tmp_path: Path) -> N
     assert "3 steps give the networks of the log" in again.err
     assert other.code == 1
     assert "the network differs before the first pass" in other.err
+
+
+def test_reports_and_logs_while_compiling(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    report, log = tmp_path / "r.html", tmp_path / "l.jsonl"
+    flags = ("--report", report, "--opt-log", log, "--data-type", "FP16")
+
+    done = command("compile", model, *SHAPE, "-o", tmp_path / "m.ovc", *flags)
+    again = command("opt-log", model, *SHAPE, "--replay", log)
+
+    assert done.code == 0, done.err
+    assert "<svg" in report.read_text()
+    assert again.code == 0, again.err
+
+
+def test_text_is_compiled_like_the_model_it_came_from(
+    command: Command, model: Path, tmp_path: Path
+) -> None:
+    text, place = tmp_path / "m.mlir", tmp_path / "m.ovc"
+    command("convert", model, *SHAPE, "-o", text, "--scale", 2)
+
+    done = command("compile", text, "-o", place)
+
+    assert done.code == 0, done.err
+    frames = image().transpose(0, 3, 1, 2).astype(np.float32)
+    np.testing.assert_allclose(
+        ovc.import_model(place)(frames)[0], expected(model, 0, 2), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_layers_that_fp16_leaves_alone_say_why(command: Command, model: Path) -> None:
+    done = command("explain", model, *SHAPE, "--data-type=half", "--json")
+
+    reasons = [
+        d["reason"]
+        for d in json.loads(done.out)["left"]
+        if d["pass_name"] == "halve-weights"
+    ]
+    assert reasons
+    assert all(reason.startswith("stays f32: ") for reason in reasons)

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 from networks import NetworkBuilder, evaluate, whole_numbers
+from ovc.compiler.driver import NETWORK
 from ovc.compiler.exporters.copies import copied
 from ovc.compiler.options import Observer
 from ovc.compiler.passes import (
@@ -25,13 +27,14 @@ from ovc.compiler.passes import (
 )
 from ovc.compiler.passes.algebra import Algebra
 from ovc.compiler.passes.fold_constants import FoldConstantsPass
-from ovc.compiler.pipeline import Pipeline
+from ovc.compiler.pipeline import Pipeline, parse_pipeline
 from ovc.compiler.proof import Proof, Prover, arguments_of
-from ovc.compiler.registry import make_context
+from ovc.compiler.registry import PASSES, make_context
 from ovc.compiler.reproducer import fails
 from ovc.compiler.whole_numbers import float_inputs
 from ovc.dialects import nn
 from ovc.dialects.types import Array
+from strategies import Program, networks
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.parser import Parser
@@ -558,3 +561,14 @@ def test_samples_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     prover.run(Pipeline(SAME), module, make_context())
 
     assert prover.failures[0][1].data == "sample 1"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(networks())
+def test_the_whole_pipeline_is_sound(tmp_path: Path, program: Program) -> None:
+    prover = Prover(Proof(folder=tmp_path), Listening())
+
+    prover.run(parse_pipeline(NETWORK, PASSES), program.module, make_context())
+
+    assert prover.failures == []
+    program.module.verify()

@@ -95,6 +95,10 @@ def moves() -> Iterator[Case]:
     ):
         yield case(nn.SliceOp, X, *(ints(*v) for v in (starts, ends, axes, steps)))
     yield case(nn.SliceOp, X, ints(1, 0), ints(2, 2))
+    yield case(nn.SliceOp, X, ints(2), ints(2))  # no elements
+    yield case(nn.SplitOp, X, ints(0, 2, 1, 0), axis=1, results=4)
+    yield case(nn.SplitOp, X, ints(0, 3), axis=1, results=2)
+    yield case(nn.ConcatOp, [X, K(X[:0]), X], axis=0)
     bounds = [ints(v) for v in (3, 30, 1)]
     yield Case(nn.SliceOp, (BLOCKED, *bounds), between=True)
     yield case(nn.PadOp, X, ints(0, 1, 2, 0, 0, 0, 1, 3), K(np.float32(7)))

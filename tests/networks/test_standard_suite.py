@@ -18,7 +18,7 @@ from ovc.compiler.driver import compile_file
 from ovc.compiler.options import CompileOptions
 from ovc.runtime.session import load
 
-FOLDERS = {"simple": 8, "pytorch-operator": 80, "pytorch-converted": 55}
+FOLDERS = {"simple": 7, "pytorch-operator": 35, "pytorch-converted": 79}
 """How many cases of each folder are right at least."""
 
 DIFFERENT = (
@@ -39,7 +39,7 @@ def right(cases: Iterable[Standard], folder: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_operators(tmp_path: Path) -> None:
-    assert right(node_cases(), tmp_path) >= 1490
+    assert right(node_cases(), tmp_path) >= 1530
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ def test_any_unzip_opens_it(file: Path) -> None:
         assert opened.testzip() is None
         entries = opened.infolist()
         assert [each.filename for each in entries] == [
-            *("manifest.json", "ir.mlir", "code.o", "weights.safetensors")
+            *("manifest.json", "ir.mlir", "code.a", "weights.safetensors")
         ]
         for each in entries:
             header = file.read_bytes()[each.header_offset :][:30]

@@ -67,12 +67,12 @@ def import_onnx(
     scope = Scope(file.opsets)
     scope.values.update(zip(names, block.args, strict=True))
     try:
-        outputs = importer.import_graph(graph, scope)
+        results = importer.import_graph(graph, scope)
     except Unsupported as error:
         raise ImportFailure(f"{file.path}: {error}") from error
     if importer.problems:
         raise _failure(file, importer)
-    _finish(block, outputs)
+    _finish(block, results)
     return Model(module, file.path, file.sha256)
 
 

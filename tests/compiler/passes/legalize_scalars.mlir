@@ -54,3 +54,18 @@ kernel.nest @eighth(%x: memref<64xi32>, %y: memref<64xi32>) over (%i = 64) sched
   %2 = arith.divsi %0, %1 : i32
   kernel.write %2, %y[%i] : i32
 }
+
+// Rounding twice would be wrong where the first rounding ends on a half: it is to odd.
+// CHECK-LABEL: @narrow
+// CHECK:       %[[X:.+]] = kernel.read %x[%i] : f64
+// CHECK-NEXT:  %[[NEAR:.+]] = arith.truncf %[[X]] : f64 to f32
+// CHECK:       %[[BITS:.+]] = arith.bitcast %[[NEAR]] : f32 to i32
+// CHECK:       arith.ori
+// CHECK:       %[[ODD:.+]] = arith.bitcast %{{.+}} : i32 to f32
+// CHECK-NEXT:  %[[Y:.+]] = arith.truncf %[[ODD]] : f32 to f16
+// CHECK-NEXT:  kernel.write %[[Y]]
+kernel.nest @narrow(%x: memref<64xf64>, %y: memref<64xf16>) over (%i = 64) schedule <> {
+  %0 = kernel.read %x[%i] : f64
+  %1 = arith.truncf %0 : f64 to f16
+  kernel.write %1, %y[%i] : f16
+}

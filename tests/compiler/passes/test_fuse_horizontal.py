@@ -26,7 +26,11 @@ def weights(net: NetworkBuilder, *shape: int) -> SSAValue:
 
 
 def conv(
-    net: NetworkBuilder, x: SSAValue, outputs: int, bias: bool = False, **properties: Any
+    net: NetworkBuilder,
+    x: SSAValue,
+    outputs: int,
+    bias: bool = False,
+    **properties: Any,
 ) -> SSAValue:
     kernel = properties.pop("kernel", 1)
     inner = shape_of(x)[1] // properties.get("group", 1)

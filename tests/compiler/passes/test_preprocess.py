@@ -54,7 +54,9 @@ def first_layers(draw: Any, net: NetworkBuilder, channels: int, how: str) -> Non
         bias = net.constant(whole_numbers(generator, (2 * groups,)))
         chosen = bias if draw(st.booleans()) else None
         strides = [draw(st.integers(1, 2)), 1]
-        return net.add(nn.ConvOp, source, weights, chosen, strides=strides, **properties)
+        return net.add(
+            nn.ConvOp, source, weights, chosen, strides=strides, **properties
+        )
 
     match how:
         case "grouped":
@@ -106,7 +108,9 @@ def cases(draw: Any) -> Case:
         seen = seen - np.array(mean, np.float32).reshape(1, -1, 1, 1)
     if draw(st.booleans()):
         scale = draw(
-            st.lists(st.sampled_from([0.5, 1, 2, 4]), min_size=channels, max_size=channels)
+            st.lists(
+                st.sampled_from([0.5, 1, 2, 4]), min_size=channels, max_size=channels
+            )
         )
         options["scale_values"] = scale
         seen = seen / np.array(scale, np.float32).reshape(1, -1, 1, 1)
@@ -260,3 +264,14 @@ def test_order_needs_three_channels() -> None:
 
     assert remarks == ["--reverse-input-channels: no input has 3 channels"]
     assert "nn.slice" not in names_in(module)
+
+
+def test_the_axis_with_three_channels_is_reversed() -> None:
+    net = NetworkBuilder((1, 4, 5, 3))
+    net.add(nn.ReluOp, net.block.args[0])
+    module = net.finish()
+    raw = whole_numbers(np.random.default_rng(0), (1, 4, 5, 3), 0, 9)
+
+    preprocess(module, make_conversion(reverse_input_channels=True))
+
+    np.testing.assert_array_equal(evaluate(module, {"arg0": raw})[0], raw[..., ::-1])
