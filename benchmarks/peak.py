@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 
-from ovc.runtime.peak import measure as measure_peak
-from ovc.runtime.peak import measure_flops
+from ovc.runtime.drivers.peak import measure as measure_peak
+from ovc.runtime.drivers.peak import measure_flops
 
 
 def measure(threads: int, seconds: float = 1.5) -> float:

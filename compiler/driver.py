@@ -41,7 +41,7 @@ from .passes.plan_memory import bytes_of, root_of
 from .pipeline import Pipeline, parse_pipeline
 from .prepare import left_out
 from .registry import PASSES, make_context
-from .targets import find_target
+from .targets import find_target, target_name
 from .text import text_of
 
 NETWORK = (
@@ -110,11 +110,7 @@ def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
         OvcError: the file, its operations or the options do not allow it.
     """
     options.observer.started("read", 0, 1)
-    facts, text = (
-        find_target(target_name(target, options)),
-        passes_text(target, options),
-    )
-    kept = kept_network(path, facts, text, options)
+    kept = kept_network(path, target, options)
     found = kept.find() if kept else None
     if found is not None:
         return found
@@ -123,12 +119,6 @@ def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
     if kept:
         kept.add(artifact)
     return artifact
-
-
-def target_name(target: str, options: CompileOptions) -> str:
-    """The target with its variant, as passes take it."""
-    variant = options.cpu if target == "cpu" else options.device_type
-    return f"{target}:{variant}" if variant else target
 
 
 def passes_text(target: str, options: CompileOptions) -> str:
@@ -169,10 +159,8 @@ def optimize_model(model: Model, options: CompileOptions) -> list[PassReport]:
 
 def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
     """Compile an imported model, which is used up."""
-    facts, text = (
-        find_target(target_name(target, options)),
-        passes_text(target, options),
-    )
+    facts = find_target(target_name(target, options))
+    text = passes_text(target, options)
     optimize_model(model, options)
     network = network_text(options)
     lowering = parse_pipeline(text.removeprefix(f"{network},"), PASSES)

@@ -85,7 +85,8 @@ def check_exact(pass_: FunctionPass, program: Program, *, text: bool = True) -> 
     before = work_of(module)
     count = pass_.count(module)
     module.verify()
-    assert work_of(module) <= before or pass_.name not in SAVING
+    if pass_.name in SAVING and not getattr(pass_, "border", False):
+        assert work_of(module) <= before
     results = evaluate(module, inputs, precision=np.float64)
     for result, array in zip(results, expected, strict=True):
         np.testing.assert_array_equal(result, array)

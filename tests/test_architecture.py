@@ -47,6 +47,8 @@ LONGER: dict[str, int] = {
     "backends/ocl/spelling.py": 450,
     "compiler/schedule/apply.py": 800,
     "dialects/kernel/nest.py": 500,
+    "dialects/nn/__init__.py": 420,
+    "runtime/manifest.py": 420,
     "dialects/kernel/tiles.py": 600,
 }
 """Files that may be longer, with the number of lines they may have."""

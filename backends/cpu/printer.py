@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast
+from typing import cast
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
-    AnyFloat,
     BFloat16Type,
     Float16Type,
     Float32Type,
@@ -21,165 +19,21 @@ from xdsl.ir import Attribute, Operation
 
 from ...dialects.kernel.tiles import FuncOp, StoreOp, TileType
 from ..expand import Expander, Lines, Place, Tile, flat_lines
-
-BINARY: dict[type[Operation], str] = {
-    arith.AddfOp: "fadd",
-    arith.SubfOp: "fsub",
-    arith.MulfOp: "fmul",
-    arith.DivfOp: "fdiv",
-    arith.AddiOp: "add",
-    arith.SubiOp: "sub",
-    arith.MuliOp: "mul",
-    arith.DivSIOp: "sdiv",
-    arith.DivUIOp: "udiv",
-    arith.RemSIOp: "srem",
-    arith.RemUIOp: "urem",
-    arith.ShLIOp: "shl",
-    arith.ShRSIOp: "ashr",
-    arith.ShRUIOp: "lshr",
-    arith.AndIOp: "and",
-    arith.OrIOp: "or",
-    arith.XOrIOp: "xor",
-}
-
-INTRINSICS: dict[type[Operation], str] = {
-    arith.MaximumfOp: "maximum",
-    arith.MinimumfOp: "minimum",
-    arith.MaxSIOp: "smax",
-    arith.MinSIOp: "smin",
-    arith.MaxUIOp: "umax",
-    arith.MinUIOp: "umin",
-    math.RoundEvenOp: "roundeven",
-    math.FloorOp: "floor",
-    math.CeilOp: "ceil",
-    math.TruncOp: "trunc",
-    math.SqrtOp: "sqrt",
-    math.AbsFOp: "fabs",
-    math.CopySignOp: "copysign",
-    math.ExpOp: "exp",
-    math.LogOp: "log",
-    math.PowFOp: "pow",
-    math.SinOp: "sin",
-    math.CosOp: "cos",
-    math.TanOp: "tan",
-    math.AsinOp: "asin",
-    math.AcosOp: "acos",
-    math.AtanOp: "atan",
-    math.SinhOp: "sinh",
-    math.CoshOp: "cosh",
-    math.TanhOp: "tanh",
-}
-"""Functions that LLVM knows; those without instructions become calls to libm."""
-
-LIBRARY: dict[type[Operation], str] = {
-    math.ErfOp: "erf",
-    math.AsinhOp: "asinh",
-    math.AcoshOp: "acosh",
-    math.AtanhOp: "atanh",
-}
-"""Functions of the C library, called lane by lane."""
-
-CASTS: dict[type[Operation], str] = {
-    arith.SIToFPOp: "sitofp",
-    arith.UIToFPOp: "uitofp",
-    arith.ExtFOp: "fpext",
-    arith.TruncFOp: "fptrunc",
-    arith.ExtSIOp: "sext",
-    arith.ExtUIOp: "zext",
-    arith.TruncIOp: "trunc",
-    arith.BitcastOp: "bitcast",
-}
-
-FLOAT_PREDICATES = [
-    "false",
-    "oeq",
-    "ogt",
-    "oge",
-    "olt",
-    "ole",
-    "one",
-    "ord",
-    "ueq",
-    "ugt",
-    "uge",
-    "ult",
-    "ule",
-    "une",
-    "uno",
-    "true",
-]
-INTEGER_PREDICATES = [
-    "eq",
-    "ne",
-    "slt",
-    "sle",
-    "sgt",
-    "sge",
-    "ult",
-    "ule",
-    "ugt",
-    "uge",
-]
-
-REDUCE = {
-    "add": ("fadd", "add"),
-    "mul": ("fmul", "mul"),
-    "and": ("", "and"),
-    "or": ("", "or"),
-}
-FLOATS = (Float16Type, BFloat16Type, Float32Type, Float64Type)
-
-
-def element_name(element: Attribute) -> str:
-    """LLVM's name of an element type."""
-    match element:
-        case Float16Type():
-            return "half"
-        case BFloat16Type():
-            return "bfloat"
-        case Float32Type():
-            return "float"
-        case Float64Type():
-            return "double"
-        case IntegerType():
-            return f"i{element.width.data}"
-        case _:
-            raise NotImplementedError(f"no LLVM type for {element}")
-
-
-def memory_name(element: Attribute) -> str:
-    """How an element lies in memory: `i1` as a byte."""
-    name = element_name(element)
-    return "i8" if name == "i1" else name
-
-
-def suffix(element: Attribute, width: int) -> str:
-    """The overload suffix of an intrinsic."""
-    short = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
-    name = element_name(element)
-    return (f"v{width}" if width > 1 else "") + short.get(name, name)
-
-
-def spelled(name: str, width: int) -> str:
-    """A register type."""
-    return f"<{width} x {name}>" if width > 1 else name
-
-
-Number: TypeAlias = FloatAttr[AnyFloat] | IntegerAttr[IntegerType]
-
-
-def literal(value: Number) -> str:
-    """A number as LLVM reads it, exactly."""
-    if isinstance(value, IntegerAttr):
-        whole = value.value.data
-        if value.type == IntegerType(1):
-            return "true" if whole else "false"
-        return str(whole)
-    number = value.value.data
-    if isinstance(value.type, Float32Type):
-        number = struct.unpack("<f", struct.pack("<f", number))[0]
-    (bits,) = struct.unpack("<Q", struct.pack("<d", number))
-    return f"0x{bits:016X}"
+from .spelling import (
+    CASTS,
+    FLOATS,
+    INTRINSICS,
+    LIBRARY,
+    REDUCE,
+    Number,
+    element_name,
+    instruction,
+    literal,
+    memory_name,
+    narrow_literal,
+    spelled,
+    suffix,
+)
 
 
 class LLVMPrinter(Expander):
@@ -194,6 +48,7 @@ class LLVMPrinter(Expander):
         super().__init__()
         self.fused = fused
         self.declared: set[str] = set()
+        self.forms: dict[tuple[Operation, int], str] = {}
         self.current = "entry"
 
     def function(self, func: FuncOp) -> str:
@@ -598,7 +453,7 @@ class LLVMPrinter(Expander):
         if isinstance(number, FloatAttr) and isinstance(
             number.type, Float16Type | BFloat16Type
         ):
-            text = _narrow_literal(number)
+            text = narrow_literal(number)
         return f"splat ({element_name(number.type)} {text})" if width > 1 else text
 
     def positions(
@@ -633,10 +488,11 @@ class LLVMPrinter(Expander):
 
     def fma(self, a: str, b: str, c: str, element: Attribute, width: int) -> str:
         type_ = spelled(element_name(element), width)
-        if isinstance(element, FLOATS) and not self.fused:
+        floating = type(element) in FLOATS
+        if floating and not self.fused:
             product = self.value(f"fmul {type_} {a}, {b}")
             return self.value(f"fadd {type_} {product}, {c}")
-        if isinstance(element, FLOATS):
+        if floating:
             function = f"llvm.fma.{suffix(element, width)}"
             return self.call(function, type_, [(type_, a), (type_, b), (type_, c)])
         product = self.value(f"mul {type_} {a}, {b}")
@@ -644,7 +500,7 @@ class LLVMPrinter(Expander):
 
     def combine(self, kind: str, a: str, b: str, element: Attribute, width: int) -> str:
         type_ = spelled(element_name(element), width)
-        floating = isinstance(element, FLOATS)
+        floating = type(element) in FLOATS
         if kind in REDUCE:
             return self.value(f"{REDUCE[kind][0 if floating else 1]} {type_} {a}, {b}")
         test = {"max": ("fcmp ogt", "icmp sgt"), "min": ("fcmp olt", "icmp slt")}[kind]
@@ -672,10 +528,13 @@ class LLVMPrinter(Expander):
         return parts[0], parts[1]
 
     def scalar(self, op: Operation, operands: Sequence[str], width: int) -> str:
+        form = self.forms.get((op, width))
+        if form is None:
+            form = self.forms[op, width] = instruction(op, width)
+        if form:
+            return self.value(form.format(*operands))
         kind, result = type(op), op.results[0].type
         type_ = spelled(element_name(op.operands[-1].type), width)
-        if kind in BINARY:
-            return self.value(f"{BINARY[kind]} {type_} {operands[0]}, {operands[1]}")
         if isinstance(op, math.FmaOp):
             a, b, c = operands
             return self.fma(a, b, c, result, width)
@@ -687,24 +546,6 @@ class LLVMPrinter(Expander):
                 CASTS[kind], operands[0], op.operands[0].type, result, width
             )
         match op:
-            case arith.NegfOp():
-                return self.value(f"fneg {type_} {operands[0]}")
-            case arith.CmpfOp():
-                predicate = FLOAT_PREDICATES[op.predicate.value.data]
-                return self.value(
-                    f"fcmp {predicate} {type_} {operands[0]}, {operands[1]}"
-                )
-            case arith.CmpiOp():
-                predicate = INTEGER_PREDICATES[op.predicate.value.data]
-                return self.value(
-                    f"icmp {predicate} {type_} {operands[0]}, {operands[1]}"
-                )
-            case arith.SelectOp():
-                condition = spelled("i1", width)
-                return self.value(
-                    f"select {condition} {operands[0]}, {type_} {operands[1]}, "
-                    f"{type_} {operands[2]}"
-                )
             case arith.FPToSIOp() | arith.FPToUIOp():
                 sign = "s" if isinstance(op, arith.FPToSIOp) else "u"
                 source = op.operands[0].type
@@ -768,13 +609,3 @@ class LLVMPrinter(Expander):
             part = self.value(f"extractelement {vector} {operand}, i64 {lane}")
             results.append(self.call(function, scalar, [(scalar, part)]))
         return self.from_lanes(results, element)
-
-
-def _narrow_literal(value: FloatAttr) -> str:
-    """A half or bfloat constant, as LLVM writes them: 0xH and 0xR."""
-    number = value.value.data
-    if isinstance(value.type, Float16Type):
-        (bits,) = struct.unpack("<H", struct.pack("<e", number))
-        return f"0xH{bits:04X}"
-    (wide,) = struct.unpack("<I", struct.pack("<f", number))
-    return f"0xR{wide >> 16:04X}"

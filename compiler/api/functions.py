@@ -71,9 +71,9 @@ def compile_file(
     conversion: Conversion | None = None,
 ) -> CompiledModel:
     """Like `compile_model`, for a model file, while `observer` watches."""
-    from ovc.compiler import driver
     from ovc.compiler.cache import default_folder
     from ovc.compiler.conversion import Conversion
+    from ovc.compiler.kept import kept_artifact
     from ovc.compiler.options import CompileOptions, Observer
     from ovc.runtime.config import parse_config
     from ovc.runtime.devices import opencl_device_type
@@ -87,7 +87,12 @@ def compile_file(
         cache=default_folder(),
         observer=observer or Observer(),
     )
-    return load(driver.compile_file(path, target, options), device_name, config)
+    artifact = kept_artifact(path, target, options)
+    if artifact is None:
+        from ovc.compiler import driver
+
+        artifact = driver.compile_file(path, target, options)
+    return load(artifact, device_name, config)
 
 
 def import_model(

@@ -17,7 +17,7 @@ from .run import Device, Threads, opened
 
 if TYPE_CHECKING:
     from ovc import CompiledModel
-    from ovc.runtime.peak import Peak
+    from ovc.runtime.drivers.peak import Peak
 
 WARM_UP = 5
 
@@ -70,7 +70,7 @@ def bench_command(
 def machine_peak(compiled: CompiledModel, threads: int | None) -> Peak | None:
     """The roofline of the threads that run the network; None on other devices."""
     from ovc.runtime.config import available_cpus
-    from ovc.runtime.peak import measure
+    from ovc.runtime.drivers.peak import measure
 
     if not compiled.device.startswith("CPU"):
         return None

@@ -102,7 +102,7 @@ def compile_command(
     from ...runtime.artifact import write_artifact
     from ...runtime.devices import opencl_device_type
     from ..cache import default_folder
-    from ..driver import compile_file
+    from ..kept import kept_artifact
 
     check_steps(print_ir_after or [], target, pipeline)
     watched = bool(print_ir_after or stats or verbose or report or opt_log)
@@ -122,7 +122,11 @@ def compile_command(
             reproducers=place.parent,
             observer=records.observer(observer),
         )
-        compiled = compile_file(model, target, chosen)
+        compiled = kept_artifact(model, target, chosen)
+        if compiled is None:
+            from ..driver import compile_file
+
+            compiled = compile_file(model, target, chosen)
         write_artifact(place, compiled)
     records.write(model, chosen, quiet)
     seconds = time.perf_counter() - start

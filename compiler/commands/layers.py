@@ -13,7 +13,7 @@ from .console import table
 
 if TYPE_CHECKING:
     from ovc import CompiledModel
-    from ovc.runtime.peak import Peak
+    from ovc.runtime.drivers.peak import Peak
     from ovc.runtime.session import LaunchTime
 
 NUMBERS = ("us", "median", "share", "GFLOP/s", "GB/s", "roofline")

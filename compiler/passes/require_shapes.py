@@ -70,7 +70,8 @@ def sources(op: Operation) -> list[str]:
         if isinstance(value, BlockArgument):
             found.add(value.index)
         else:
-            pending += value.owner.operands  # pyright: ignore
+            assert isinstance(value.owner, Operation)
+            pending += list(value.owner.operands)
     return [names[index] for index in sorted(found)]
 
 

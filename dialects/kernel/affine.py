@@ -28,12 +28,26 @@ from xdsl.ir.affine import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, eq=False)
 class Counter:
     """A variable in `[0, size)`: a dimension, a loop counter, a tile index, the lane."""
 
     key: Hashable
     size: int
+
+    def __init__(self, key: Hashable, size: int) -> None:
+        # Written by hand and hashed once: index algebra does little else.
+        self.__dict__.update(key=key, size=size, hash=hash((key, size)))
+
+    def __hash__(self) -> int:
+        return self.__dict__["hash"]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Counter)
+            and self.size == other.size
+            and self.key == other.key
+        )
 
     @property
     def interval(self) -> tuple[int, int]:
@@ -61,12 +75,19 @@ class Quotient:
 Term: TypeAlias = Counter | Quotient
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Linear:
     """`constant + sum(coefficient * term)`."""
 
     terms: tuple[tuple[Term, int], ...] = ()
     constant: int = 0
+
+    def __init__(
+        self, terms: tuple[tuple[Term, int], ...] = (), constant: int = 0
+    ) -> None:
+        values = self.__dict__
+        values["terms"] = terms
+        values["constant"] = constant
 
     @staticmethod
     def of(key: Hashable, size: int) -> Linear:
@@ -213,18 +234,22 @@ class Linear:
 
     def substitute(self, values: Mapping[Hashable, Linear]) -> Linear:
         """The same with counters replaced; divisions are simplified again."""
-        total = Linear((), self.constant)
+        sums: dict[Term, int] = {}
+        constant = self.constant
         for term, coefficient in self.terms:
-            match term:
-                case Counter(key) if key in values:
-                    part = values[key]
-                case Counter():
-                    part = Linear(((term, 1),))
-                case Quotient(value, divisor, remainder):
-                    inner = value.substitute(values)
-                    part = inner % divisor if remainder else inner // divisor
-            total = total + part * coefficient
-        return total
+            if isinstance(term, Counter):
+                part = values.get(term.key)
+                if part is None:
+                    sums[term] = sums.get(term, 0) + coefficient
+                    continue
+            else:
+                inner = term.value.substitute(values)
+                rest = term.remainder
+                part = inner % term.divisor if rest else inner // term.divisor
+            constant += part.constant * coefficient
+            for other, factor in part.terms:
+                sums[other] = sums.get(other, 0) + factor * coefficient
+        return Linear(tuple((t, c) for t, c in sums.items() if c), constant)
 
     def evaluate(self, at: Callable[[Hashable], int]) -> int:
         """The number when counters have the values `at` gives."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects import arith, math
@@ -25,7 +25,7 @@ from xdsl.ir.affine import AffineMap
 
 from ..nn.base import NNOp
 from ..types import Array, dtype_of, integers, shape_of, value_dtype
-from .affine import Linear, linear
+from .affine import Counter, Linear, Term, linear
 from .build import Loops, Temporary, Tensor, tensor_element, tensor_shape
 from .nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
 
@@ -201,9 +201,9 @@ class Evaluation:
         dims = [Linear.of(i, 1 << 62) for i in range(len(arrays))]
         return tuple(at(linear(e, dims)) for e in map_.results)
 
-    def _term(self, term: Any, arrays: Sequence[Array]) -> Any:
-        if hasattr(term, "key"):
-            return arrays[term.key]
+    def _term(self, term: Term, arrays: Sequence[Array]) -> Array:
+        if isinstance(term, Counter):
+            return arrays[cast("int", term.key)]
         total: Array = np.asarray(term.value.constant)
         for inner, coefficient in term.value.terms:
             total = total + coefficient * self._term(inner, arrays)

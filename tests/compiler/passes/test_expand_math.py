@@ -214,7 +214,8 @@ def test_special_powers() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("exponent", [0.0, 1.0, 2.0, 3.0, 4.0, -1.0, -2.0, 0.5, -0.5, 0.25, 0.75, 1.5]
+@pytest.mark.parametrize(
+    "exponent", [0.0, 1.0, 2.0, 3.0, 4.0, -1.0, -2.0, 0.5, -0.5, 0.25, 0.75, 1.5]
 )
 def test_constant_exponents_are_products_and_roots(exponent: float, dtype: Any) -> None:
     x = np.array([0.0, -0.0, 1.5, -1.5, 3.25, INFINITY, -INFINITY, NAN, 100.0], dtype)

@@ -49,8 +49,11 @@ def neighbours(module: ModuleOp) -> list[Operation]:
         rank = len(shape_of(linear.x))
         varying = {rank - len(shape) + i for i, n in enumerate(shape) if n != 1}
         conv = linear.x.owner
-        if varying <= {1} and isinstance(conv, nn.ConvOp) and conv.w in constants:
-            if linear.x.has_one_use() and (conv.b is None or conv.b in constants):
+        constant = isinstance(conv, nn.ConvOp) and conv.w in constants
+        alone = linear.x.has_one_use()
+        if varying <= {1} and constant and alone:
+            assert isinstance(conv, nn.ConvOp)
+            if conv.b is None or conv.b in constants:
                 found.append(op)
     return found
 

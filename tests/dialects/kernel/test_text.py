@@ -63,7 +63,10 @@ def test_schedules_are_their_text() -> None:
         ("vector m by 4, vector n by 4", "only one dimension fills the lanes"),
         ("unroll m, unroll m", "a dimension is unrolled twice"),
         ("vector n by 12", "registers have 2, 4, 8, … lanes, not 12"),
-        ("unroll n by 8, vector n by 16", "does not walk registers of `vector n by 16`"),
+        (
+            "unroll n by 8, vector n by 16",
+            "does not walk registers of `vector n by 16`",
+        ),
     ],
 )
 def test_schedules_are_verified(schedule: str, message: str) -> None:

@@ -18,7 +18,6 @@ UNSUPPORTED = frozenset(
     [
         "BatchNormalization",
         "BitCast",
-        "BitShift",
         "Col2Im",
         "Compress",
         "CumProd",

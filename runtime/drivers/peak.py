@@ -13,9 +13,12 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from llvmlite import binding as llvm
+from llvmlite import binding
+
+llvm: Any = binding  # it has no types
 
 CHAINS = 14
 """Accumulators: more than latency times throughput of any current core."""
