@@ -1,10 +1,10 @@
 # From a clean clone, with Python 3.11 or newer and nothing else:
 #   make demo    compile a network trained here and read handwritten digits with it
-#   make test    the whole test suite
+#   make test    the test suite (make test PYTEST="-m slow" for the long sweeps)
 #   make lint    style and types
 #   make bench   time networks: make bench MODELS="resnet50 mobilenetv2"
 
-PYTEST ?= -n auto
+PYTEST ?= -n auto -m "not slow"
 MODELS ?= examples/digits.onnx
 THREADS ?= 1 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
@@ -138,7 +138,7 @@ def element_name(element: Attribute) -> str:
     if name is not None:
         return name
     if isinstance(element, IntegerType):
-        return f"i{element.width.data}"
+        return f"i{cast('IntegerType', element).width.data}"
     raise NotImplementedError(f"no LLVM type for {element}")
 
 
