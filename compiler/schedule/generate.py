@@ -105,12 +105,17 @@ class Generator:
             self._map(vector)
         return ScheduleAttr(ArrayAttr(self.loops))
 
-    def _grid(self, first: list[tuple[SSAValue, int]], rest: list[SSAValue]) -> None:
+    def _grid(
+        self,
+        first: list[tuple[SSAValue, int]],
+        rest: list[SSAValue],
+        count: int | None = None,
+    ) -> None:
         """Parallel loops: `first` as given, then of `rest` what the grid still takes."""
-        count = 1
         for dim, step in first:
             self.loop("parallel", dim, step)
-            count *= ceil(self.sizes[dim] / step)
+        if count is None:
+            count = prod(ceil(self.sizes[d] / step) for d, step in first)
         for dim in rest:
             size, room = self.sizes[dim], max(1, self.target.max_grid // count)
             if size == 1:
@@ -149,14 +154,15 @@ class Generator:
         ]
         # matrices of a batch one by one: both sides of one fit in a cache
         first = [(d, _even_step(self.sizes[d], self.target.max_grid)) for d in batch]
+        blocks = 1
         if vector.dim is not None and not across:
-            first.append((vector.dim, width))
-        self._grid(first, [d for d in others if d not in batch])
+            blocks = ceil(self.sizes[vector.dim] / width)
+        used = prod(ceil(self.sizes[d] / s) for d, s in first) * blocks
+        self._grid(first, [d for d in others if d not in batch], used)
         for dim in others:
             if dim not in self.taken:
                 self.loop("serial", dim)
-        used = prod(ceil(self.sizes[d] / s) for d, s in first)
-        used *= prod(self.sizes[d] for d in others)
+        used = prod(self.sizes[d] for d in others)
         for dim, step in tile.items():
             small = used < 16 and self.sizes[dim] > step
             self.loops.append(
@@ -164,6 +170,8 @@ class Generator:
                     "parallel" if small else "serial", dim.name_hint or "", step
                 )
             )
+        if vector.dim is not None and not across:
+            self.loop("parallel", vector.dim, width)
         self.loops.sort(key=lambda loop: loop.mapping.data != "parallel")
         if across and vector.dim is not None:
             self.loop("serial", vector.dim, vector.lanes)
@@ -233,7 +241,10 @@ class Generator:
         first: list[tuple[SSAValue, int]] = []
         if vector.dim is not None and vector.dim not in taps:
             first = [(vector.dim, vector.lanes)]
-        self._grid(first, [d for d in others if d is not row])
+        blocks = prod(ceil(self.sizes[d] / s) for d, s in first)
+        self._grid([], [d for d in others if d is not row], blocks)
+        for dim, lanes in first:
+            self.loop("parallel", dim, lanes)
         for dim in others:
             if dim is not row and dim not in self.taken:
                 self.loop("serial", dim)
