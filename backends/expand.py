@@ -17,7 +17,7 @@ from itertools import product
 from typing import Any, TypeAlias, cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, i1
+from xdsl.dialects.builtin import IntegerAttr, i1
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ..dialects.kernel.affine import Counter, Linear, Term, flatten, linear
@@ -93,6 +93,34 @@ class Place:
     constant: int
     stride: int
     base: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """A load or store, read once: an operation takes long to say its parts."""
+
+    buffer: SSAValue
+    element: Attribute
+    type: TileType
+    flat: Linear
+    """The element offset, in loop counters, tile dimensions and the lane."""
+    offset: SSAValue | None
+    mask: SSAValue | None
+    part: tuple[int, int] | None
+    fill: Attribute | None = None
+    hint: str | None = None
+
+    @property
+    def width(self) -> int:
+        return self.type.width
+
+    def lanes_inside(self, index: Index) -> int:
+        """How many lanes of this register exist."""
+        if self.part is None:
+            return self.width
+        dim, count = self.part
+        before = index[dim] * self.width if dim >= 0 else 0
+        return min(max(count - before, 0), self.width)
 
 
 def flat_lines(lines: Lines) -> Iterator[str]:
@@ -405,85 +433,82 @@ class Expander(ABC):
             scope.memo[term] = name
         return scope.memo[term]
 
-    def place(
-        self, op: LoadOp | StoreOp, flat: Linear, index: Index
-    ) -> Place | list[Place]:
+    def place(self, access: Access, index: Index) -> Place | list[Place]:
         """Where a register is; one place a lane when the lanes have no fixed distance."""
-        element = buffer_type(op.buffer).element_type
-        buffer = self.names[op.buffer]
-        here = self.at(flat, index)
-        width = tile_type(op.result if isinstance(op, LoadOp) else op.value).width
+        element, buffer = access.element, self.names[access.buffer]
+        here = self.at(access.flat, index)
         if not here.in_quotient(LANE):
             base = here.without(LANE)
             pointer = self.pointer(buffer, base.terms, element)
             return Place(pointer, base.constant, here.coefficient(LANE), buffer)
         places: list[Place] = []
-        for lane in range(width):
-            base = self.at(flat, index, lane)
+        for lane in range(access.width):
+            base = self.at(access.flat, index, lane)
             pointer = self.pointer(buffer, base.terms, element)
             places.append(Place(pointer, base.constant, 0, buffer))
         return places
-
-    def lanes_inside(self, op: LoadOp | StoreOp, index: Index, width: int) -> int:
-        """How many lanes of this register exist."""
-        if op.valid_part is None:
-            return width
-        dim, count = op.valid_part
-        before = index[dim] * width if dim >= 0 else 0
-        return min(max(count - before, 0), width)
 
     # tiles
 
     @emit.register
     def _(self, op: LoadOp) -> None:
         type_ = tile_type(op.result)
-        flat = self._flat(op, type_)
+        access = Access(
+            op.buffer,
+            buffer_type(op.buffer).element_type,
+            type_,
+            self._flat(op, type_),
+            op.offset,
+            op.mask,
+            op.valid_part,
+            op.fill,
+            op.result.name_hint,
+        )
+        always = access.mask is None and access.offset is None
         seen: dict[Any, str] = {}
 
         def make(index: Index) -> str:
-            key = (self.at(flat, index), self.lanes_inside(op, index, type_.width))
-            if op.mask is not None or op.offset is not None:
-                return self._load(op, flat, index)
+            if not always:
+                return self._load(access, index)
+            key = (self.at(access.flat, index), access.lanes_inside(index))
             if key not in seen:
-                seen[key] = self._load(op, flat, index)
+                seen[key] = self._load(access, index)
             return seen[key]
 
         self.define(op, make)
         if any(isinstance(use.operation, StoreOp) for use in op.buffer.uses):
             self.values[op.result].force()
 
-    def _load(self, op: LoadOp, flat: Linear, index: Index) -> str:
-        type_ = tile_type(op.result)
-        width, hint = type_.width, op.result.name_hint
-        inside = self.lanes_inside(op, index, width)
+    def _load(self, access: Access, index: Index) -> str:
+        type_, fill, width = access.type, access.fill, access.width
+        inside = access.lanes_inside(index)
         if inside == 0:
-            assert op.fill is not None
-            return self.constant(op.fill, width)
-        place = self.place(op, flat, index)
-        mask = self._mask_of(op, index, inside, width)
-        if op.offset is not None:
-            offset = self.values[op.offset]
+            assert fill is not None
+            return self.constant(fill, width)
+        place = self.place(access, index)
+        mask = self._mask_of(access, index, inside)
+        if access.offset is not None:
+            offset = self.values[access.offset]
             if isinstance(place, list):
-                pointers = [self.element_at(p, op) for p in place]
+                pointers = [self.shifted(p, access.element) for p in place]
                 name = self.cell(offset, index, width)
-                return self.gather(place[0], name, pointers, type_, mask, op.fill)
+                return self.gather(place[0], name, pointers, type_, mask, fill)
             if offset.type.width == 1 and place.stride in (0, 1):
-                base = self._moved(place, self.cell(offset, index, 1), op)
-                return self._plain_load(base, type_, mask, op.fill, hint)
+                base = self._moved(place, self.cell(offset, index, 1), access)
+                return self._plain_load(base, access, mask)
             name = self.cell(offset, index, width)
-            return self.gather(place, name, None, type_, mask, op.fill)
+            return self.gather(place, name, None, type_, mask, fill)
         if isinstance(place, list):
-            pointers = [self.element_at(p, op) for p in place]
-            return self.gather(place[0], None, pointers, type_, mask, op.fill)
-        return self._plain_load(place, type_, mask, op.fill, hint)
+            pointers = [self.shifted(p, access.element) for p in place]
+            return self.gather(place[0], None, pointers, type_, mask, fill)
+        return self._plain_load(place, access, mask)
 
-    def _mask_of(
-        self, op: LoadOp | StoreOp, index: Index, inside: int, width: int
-    ) -> str | int | None:
+    def _mask_of(self, access: Access, index: Index, inside: int) -> str | int | None:
         """The lanes that take part: a register, the first so many, or (None) all."""
-        if op.mask is None:
+        width = access.width
+        if access.mask is None:
             return inside if inside < width else None
-        mask = self.cell(self.values[op.mask], index, width)
+        mask = self.cell(self.values[access.mask], index, width)
         if inside == width:
             return mask
         lanes = [
@@ -491,26 +516,14 @@ class Expander(ABC):
         ]
         return self.combine("and", mask, self.from_lanes(lanes, i1), i1, width)
 
-    def _plain_load(
-        self,
-        place: Place,
-        type_: TileType,
-        mask: str | int | None,
-        fill: Attribute | None,
-        hint: str | None,
-    ) -> str:
+    def _plain_load(self, place: Place, access: Access, mask: str | int | None) -> str:
         if mask is None:
-            return self.load(place, type_, hint)
-        return self.load_where(place, type_, mask, fill)
+            return self.load(place, access.type, access.hint)
+        return self.load_where(place, access.type, mask, access.fill)
 
-    def _moved(self, place: Place, offset: str, op: LoadOp | StoreOp) -> Place:
-        element = buffer_type(op.buffer).element_type
-        pointer = self.advance(place.pointer, [(offset, 1)], element)
+    def _moved(self, place: Place, offset: str, access: Access) -> Place:
+        pointer = self.advance(place.pointer, [(offset, 1)], access.element)
         return Place(pointer, place.constant, place.stride, place.base)
-
-    def element_at(self, place: Place, op: LoadOp | StoreOp) -> str:
-        """The pointer to one element."""
-        return self.shifted(place, buffer_type(op.buffer).element_type)
 
     @abstractmethod
     def shifted(self, place: Place, element: Attribute) -> str:
@@ -519,22 +532,30 @@ class Expander(ABC):
     @emit.register
     def _(self, op: StoreOp) -> None:
         tile = self.values[op.value]
-        flat = self._flat(op, tile.type)
+        access = Access(
+            op.buffer,
+            buffer_type(op.buffer).element_type,
+            tile.type,
+            self._flat(op, tile.type),
+            op.offset,
+            op.mask,
+            op.valid_part,
+        )
         for index in tile.indices:
-            self._store(op, tile, flat, index)
+            self._store(access, tile, index)
 
-    def _store(self, op: StoreOp, tile: Tile, flat: Linear, index: Index) -> None:
-        width = tile.type.width
-        inside = self.lanes_inside(op, index, width)
+    def _store(self, access: Access, tile: Tile, index: Index) -> None:
+        width = access.width
+        inside = access.lanes_inside(index)
         if inside == 0:
             return
         value = tile[index]
-        place = self.place(op, flat, index)
-        mask = self._mask_of(op, index, inside, width)
-        if op.offset is not None:
-            offset = self.values[op.offset]
+        place = self.place(access, index)
+        mask = self._mask_of(access, index, inside)
+        if access.offset is not None:
+            offset = self.values[access.offset]
             if isinstance(place, list):
-                pointers = [self.element_at(p, op) for p in place]
+                pointers = [self.shifted(p, access.element) for p in place]
                 name = self.cell(offset, index, width)
                 self.scatter(value, place[0], name, pointers, tile.type, mask)
                 return
@@ -542,9 +563,9 @@ class Expander(ABC):
                 name = self.cell(offset, index, width)
                 self.scatter(value, place, name, None, tile.type, mask)
                 return
-            place = self._moved(place, self.cell(offset, index, 1), op)
+            place = self._moved(place, self.cell(offset, index, 1), access)
         if isinstance(place, list):
-            pointers = [self.element_at(p, op) for p in place]
+            pointers = [self.shifted(p, access.element) for p in place]
             self.scatter(value, place[0], None, pointers, tile.type, mask)
         elif mask is None:
             self.store(value, place, tile.type)
@@ -658,26 +679,44 @@ class Expander(ABC):
     def _(self, op: ApplyOp) -> None:
         inputs = [self.values[v] for v in op.inputs]
         width = tile_type(op.result).width
+        body = Body.of(op)
 
         def make(index: Index) -> str:
-            return self._body(op, [self.cell(t, index, width) for t in inputs], width)
+            cells = [self.cell(t, index, width) for t in inputs]
+            return self._run(body, cells, width)
 
         self.define(op, make)
 
-    def _body(self, op: ApplyOp, operands: Sequence[str], width: int) -> str:
+    def _run(self, body: Body, registers: list[str], width: int) -> str:
         """One element of an apply: its scalar body on registers."""
-        names: dict[SSAValue, str] = dict(
-            zip(op.body.block.args, operands, strict=True)
-        )
-        for inner in op.body.block.ops:
-            if isinstance(inner, YieldOp):
-                return names[inner.values[0]]
-            if isinstance(inner, arith.ConstantOp):
-                assert isinstance(inner.value, FloatAttr | IntegerAttr)
-                names[inner.result] = self.constant(inner.value, width)
+        for op, operands in body.steps:
+            if isinstance(op, arith.ConstantOp):
+                registers.append(self.constant(op.value, width))
             else:
-                values = [names[v] for v in inner.operands]
-                names[inner.results[0]] = self.scalar(inner, values, width)
+                values = [registers[place] for place in operands]
+                registers.append(self.scalar(op, values, width))
+        return registers[body.result]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The scalar body of an apply: operations, with the places of their operands."""
+
+    steps: list[tuple[Operation, list[int]]]
+    result: int
+
+    @staticmethod
+    def of(op: ApplyOp) -> Body:
+        """Values are numbered: the arguments, then the results, in order."""
+        block = op.body.block
+        places: dict[SSAValue, int] = {v: i for i, v in enumerate(block.args)}
+        steps: list[tuple[Operation, list[int]]] = []
+        for inner in block.ops:
+            operands = [places[v] for v in inner.operands]
+            if isinstance(inner, YieldOp):
+                return Body(steps, operands[0])
+            places[inner.results[0]] = len(places)
+            steps.append((inner, operands))
         raise AssertionError("an apply ends with a yield")
 
 

@@ -24,6 +24,9 @@ from pathlib import Path
 
 DIGEST_BYTES = 32
 
+SCHEDULES = "schedules.json"
+"""The file of the tuner."""
+
 OBJECTS_LIMIT, NETWORKS_LIMIT = 256 << 20, 2 << 30
 """Bytes that objects and networks may take."""
 

@@ -30,6 +30,7 @@ from ..runtime.artifact import (
     Source,
     Weight,
 )
+from ..runtime.errors import CompileError
 from .cache import object_cache
 from .collector import rare_collections
 from .frontends.base import Model
@@ -38,16 +39,18 @@ from .kept import kept_network
 from .optimizer import optimize
 from .options import CompileOptions, PassReport
 from .passes.plan_memory import bytes_of, root_of
+from .passes.schedule_nests import ScheduleNestsPass, TunedNests
 from .pipeline import Pipeline, parse_pipeline
 from .prepare import left_out
 from .registry import PASSES, make_context
+from .schedule.table import Table
 from .targets import find_target, target_name
 from .text import text_of
 
 NETWORK = (
     "infer-shapes,fold-constants,dce,cse,remove-identity,"
     "fold-preprocessing,fold-constants,"
-    "recognize-activations,recognize-layer-norm,cancel-transposes,"
+    "recognize-activations,recognize-layer-norm,recognize-shuffle,cancel-transposes,"
     "decompose-linear,fold-constants,merge-linear,fold-constants,"
     "fuse-linear,fold-constants,merge-linear{pairs=true},fold-constants,"
     "move-strides,fuse-groups,fuse-horizontal,fold-constants,cse,dce"
@@ -164,6 +167,12 @@ def compile_module(model: Model, target: str, options: CompileOptions) -> Artifa
     optimize_model(model, options)
     network = network_text(options)
     lowering = parse_pipeline(text.removeprefix(f"{network},"), PASSES)
+    table = tuned_table(target, options)
+    if table is not None:
+        tuned = TunedNests(
+            table, target_name(target, options), options.tune, options.observer.told
+        )
+        lowering = lowering.with_step(ScheduleNestsPass, tuned)
     reports = lowering.run(
         model.module,
         make_context(),
@@ -171,13 +180,36 @@ def compile_module(model: Model, target: str, options: CompileOptions) -> Artifa
         verify_each=options.check_every_pass,
     )
     options.observer.started("code", len(reports), len(reports) + 1)
-    return emit(model, facts, options, tuple(text.split(",")))
+    tuned_kernels = table.used if table else 0
+    return emit(model, facts, options, tuple(text.split(",")), tuned_kernels)
+
+
+def tuned_table(target: str, options: CompileOptions) -> Table | None:
+    """
+    The schedules that were tuned on this machine; None when there are none to use.
+
+    Raises:
+        CompileError: the options ask to tune for a processor that is not this one.
+    """
+    if options.tune is not None and (target != "cpu" or options.cpu is not None):
+        raise CompileError("only schedules for this machine's CPU can be tuned")
+    if options.cache is None:
+        if options.tune is not None:
+            raise CompileError("tuning needs a cache folder to keep what it finds")
+        return None
+    table = Table.read(options.cache, ovc_version())
+    return table if table.entries or options.tune is not None else None
 
 
 def emit(
-    model: Model, target: Target, options: CompileOptions, passes: tuple[str, ...]
+    model: Model,
+    target: Target,
+    options: CompileOptions,
+    passes: tuple[str, ...],
+    tuned_kernels: int = 0,
 ) -> Artifact:
     """The artifact of a module at stage `plan`."""
+    tuned = {"tuned_kernels": tuned_kernels} if tuned_kernels else {}
     funcs = [op for op in model.module.body.block.ops if isinstance(op, FuncOp)]
     code = start_code(funcs, target, options.cache)
     text = text_of(model.module)
@@ -193,7 +225,7 @@ def emit(
         weights=tuple(plan.weights),
         source=Source(model.source.name, model.sha256),
         facts=target.facts(),
-        options=options.recorded,
+        options=options.recorded | tuned,
         passes=passes,
         ovc=ovc_version(),
     )

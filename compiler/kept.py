@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..runtime.artifact import Artifact, read_artifact, write_artifact
 from ..runtime.errors import ArtifactError
-from .cache import Files, compiler_digest, network_cache
+from .cache import SCHEDULES, Files, compiler_digest, network_cache
 from .options import CompileOptions
 from .targets import find_target, target_name
 
@@ -74,6 +74,7 @@ def kept_artifact(path: Path, target: str, options: CompileOptions) -> Artifact 
 def kept_network(path: Path, target: str, options: CompileOptions) -> Kept | None:
     """Where the artifact of a model file is kept; None: it is compiled every time."""
     watched = options.check_every_pass or options.verify_each or options.samples
+    watched = watched or options.tune is not None
     plain = set(options.conversion.recorded) <= PLAIN_OPTIONS
     if options.cache is None or watched or not plain:
         return None
@@ -85,7 +86,16 @@ def kept_network(path: Path, target: str, options: CompileOptions) -> Kept | Non
         return None
     device = find_target(target_name(target, options)).facts()
     facts = [path.name, device, options.recorded, compiler_digest()]
+    facts.append(_tuned(options.cache))
     facts += [version(name) for name in LIBRARIES]
     text = json.dumps(facts, sort_keys=True).encode()
     key = hashlib.sha256(text + hashlib.sha256(data).digest()).hexdigest()
     return Kept(network_cache(options.cache), key)
+
+
+def _tuned(folder: Path) -> str:
+    """A digest of the schedules that were tuned here."""
+    try:
+        return hashlib.sha256((folder / SCHEDULES).read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -112,6 +112,9 @@ class CompileOptions:
     cache: Path | None = None
     """The folder of compiled objects and networks; None: nothing is looked up or kept."""
 
+    tune: float | None = None
+    """Seconds to spend on trying schedules on this machine; None: none are tried."""
+
     check_every_pass: bool = False
     """Verify the module after every pass, not only between stages."""
 

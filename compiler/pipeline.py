@@ -45,6 +45,10 @@ class Pipeline:
             s.name if isinstance(s, Stage) else str(s.spec()) for s in self.steps
         )
 
+    def with_step(self, class_: type[ModulePass], step: ModulePass) -> Pipeline:
+        """The same with `step` in the place of every pass of a class."""
+        return Pipeline(tuple(step if isinstance(s, class_) else s for s in self.steps))
+
     def run(
         self,
         module: ModuleOp,

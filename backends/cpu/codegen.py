@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -66,10 +68,11 @@ def start(
     """
     Begin to compile kernels; the function returned waits for the archive of objects.
 
-    LLVM runs in a thread of its own and needs no Python there, so it works on one group
+    LLVM runs in threads of its own and needs no Python there, so it works on some groups
     while the next one is printed.
     """
-    pool = ThreadPoolExecutor(1, "ovc-llvm")
+    _initialize()
+    pool = ThreadPoolExecutor(os.cpu_count() or 1, "ovc-llvm")
     jobs = [
         pool.submit(stored_object, text, target, store)
         for text in module_texts(funcs, target)
@@ -106,7 +109,7 @@ def object_key(text: str, target: Target) -> str:
 def compile_object(text: str, target: Target) -> bytes:
     """The ELF object of an LLVM module, position-independent."""
     machine, module = _parsed(text, target)
-    return machine.emit_object(module)
+    return _emitted(machine, module)
 
 
 def compile_assembly(text: str, target: Target) -> str:
@@ -128,11 +131,34 @@ def _parsed(text: str, target: Target) -> tuple[Any, Any]:
         reloc="pic",
         codemodel="default",
     )
-    module = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(text, llvm.create_context())
     module.triple = details["triple"]
     module.data_layout = str(machine.target_data)
     module.verify()
     return machine, module
+
+
+def _emitted(machine: Any, module: Any) -> bytes:
+    """
+    `machine.emit_object(module)`, but several threads at a time.
+
+    llvmlite holds a lock around every call. LLVM needs none where nothing is shared, and a
+    module that stands in a context of its own shares nothing.
+    """
+    llvm: Any = importlib.import_module("llvmlite.binding")  # it has no types
+    library = llvm.ffi.lib
+    unlocked = getattr(library.LLVMPY_TargetMachineEmitToMemory, "_cfn", None)
+    if unlocked is None:
+        return machine.emit_object(module)
+    with llvm.ffi.OutputString() as message:
+        buffer = unlocked(machine, module, 1, message)
+        if not buffer:
+            raise RuntimeError(str(message))
+    try:
+        start = library.LLVMPY_GetBufferStart(buffer)
+        return ctypes.string_at(start, library.LLVMPY_GetBufferSize(buffer))
+    finally:
+        library.LLVMPY_DisposeMemoryBuffer(buffer)
 
 
 @cache

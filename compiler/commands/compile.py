@@ -68,6 +68,13 @@ def compile_command(
     stats: Annotated[
         bool, typer.Option(help="Show time and effect of passes.")
     ] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Try schedules on this machine first.")
+    ] = False,
+    tune_budget: Annotated[
+        float,
+        typer.Option("--tune-budget", metavar="SECONDS", min=0, help="For --tune."),
+    ] = 60.0,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Look nothing up, and keep nothing.")
     ] = False,
@@ -117,6 +124,7 @@ def compile_command(
             device_type=opencl_device_type() if target == "gpu" else None,
             check_every_pass=verbose,
             cache=None if no_cache or watched else default_folder(),
+            tune=tune_budget if tune else None,
             verify_each=verify_each,
             samples=tuple(samples or ()),
             reproducers=place.parent,

@@ -32,6 +32,7 @@ from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
 from .recognize_activations import RecognizeActivationsPass
 from .recognize_layer_norm import RecognizeLayerNormPass
+from .recognize_shuffle import RecognizeShufflePass
 from .remove_empty import RemoveEmptyPass
 from .remove_identity import RemoveIdentityPass
 from .require_shapes import RequireShapesPass
@@ -57,6 +58,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     CancelTransposesPass,
     RecognizeActivationsPass,
     RecognizeLayerNormPass,
+    RecognizeShufflePass,
     RequireShapesPass,
     RemoveEmptyPass,
     CopyOutputsPass,

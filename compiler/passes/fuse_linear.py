@@ -206,7 +206,7 @@ class Upward(Search):
             self.through_product(op, carried)
         elif isinstance(op, WEIGHTED):
             raise Obstacle(f"the weights of {op.name} are not constant")
-        elif carried.is_mul and (inner := linear_of(op, self.constants)) is not None:
+        elif (inner := linear_of(op, self.constants)) is not None:
             self.through_linear(inner, carried)
         else:
             for place, moved in behind(op, carried):
@@ -225,8 +225,8 @@ class Upward(Search):
 
     def through_linear(self, inner: Linear, carried: Carried) -> None:
         """Up through an Add, whose constant is multiplied too."""
-        if inner.is_mul:
-            raise Obstacle("nn.mul is in between")
+        if inner.is_mul or not carried.is_mul:
+            raise Obstacle(f"the {inner.word} before it stays")
         check_linear(inner)
         shapes = tuple(aligned_shape(inner, carried)), shape_of(inner.constant)
         if prod(broadcast_shapes(*shapes)) > max(map(prod, shapes)):
@@ -271,6 +271,8 @@ class Downward(Search):
         self.step(op)
         if not isinstance(op, NNOp):
             raise Obstacle(f"{op.name} is in between")
+        if (next_one := linear_of(op, self.constants)) is not None:
+            raise Obstacle(f"the {next_one.word} behind it stays")
         if not isinstance(op, WEIGHTED):
             for place, moved in beyond(op, value, carried):
                 self.visit(place, moved)

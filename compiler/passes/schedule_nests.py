@@ -8,6 +8,7 @@ The choice is made by `compiler/schedule/generate.py` from strides and the targe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -15,7 +16,10 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel.nest import NestOp
+from ..schedule.collapse import collapse
 from ..schedule.generate import schedule_nest
+from ..schedule.table import Table
+from ..schedule.tuner import tune
 from ..targets import find_target
 
 
@@ -32,3 +36,28 @@ class ScheduleNestsPass(ModulePass):
         for nest in op.body.block.ops:
             if isinstance(nest, NestOp) and not nest.schedule.loops.data:
                 schedule_nest(nest, target)
+
+
+@dataclass(frozen=True)
+class TunedNests(ModulePass):
+    """`schedule-nests` after a look at what was tuned; the driver puts it in its place."""
+
+    name = "schedule-nests"
+
+    table: Table
+    target: str
+    budget: float | None
+    """Seconds of tuning before; None: the table stays as it is."""
+    tell: Callable[[str], None]
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target = find_target(self.target)
+        if self.budget is not None:
+            tune(op, target, self.table, self.budget, self.tell)
+        for nest in op.body.block.ops:
+            if isinstance(nest, NestOp) and not nest.schedule.loops.data:
+                collapse(nest)
+                found = self.table.schedule(nest, target)
+                if found is not None:
+                    nest.properties["schedule"] = found
+        ScheduleNestsPass(self.target).apply(ctx, op)

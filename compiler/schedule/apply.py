@@ -422,7 +422,7 @@ class Lowering(NestFacts):
         def body(block: Block) -> SSAValue:
             names: dict[SSAValue, SSAValue] = dict(zip(inputs, block.args, strict=True))
             for op in order:
-                copy = op.clone(names)
+                copy = op.clone_without_regions(names)
                 block.add_op(copy)
             return names[value]
 

@@ -17,10 +17,13 @@ from ...dialects.kernel.nest import NestOp, ReadOp, ReduceOp, WriteOp
 from .analysis import NestInfo
 
 
-def collapse(nest: NestOp) -> None:
-    """Collapse all pairs of dimensions that allow it, in place."""
-    while pair := _collapsible(NestInfo(nest)):
+def collapse(nest: NestOp) -> NestInfo:
+    """Collapse all pairs of dimensions that allow it, in place; facts of the result."""
+    info = NestInfo(nest)
+    while pair := _collapsible(info):
         _merge(nest, *pair)
+        info = NestInfo(nest)
+    return info
 
 
 def _collapsible(info: NestInfo) -> tuple[BlockArgument, BlockArgument] | None:

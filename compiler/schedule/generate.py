@@ -44,8 +44,8 @@ class Vector:
 class Generator:
     """Writes the schedule of one nest."""
 
-    def __init__(self, nest: NestOp, target: Target) -> None:
-        self.info, self.target = NestInfo(nest), target
+    def __init__(self, info: NestInfo, target: Target) -> None:
+        self.info, self.target = info, target
         self.sizes = self.info.sizes
         self.loops: list[LoopAttr] = []
         self.taken: set[SSAValue] = set()
@@ -248,14 +248,8 @@ class Generator:
         for dim in others:
             if dim is not row and dim not in self.taken:
                 self.loop("serial", dim)
-        step = 1
         if row is not None:
-            most = min(8, max(1, self.target.accumulators // 3))
-            step = min(
-                range(1, min(most, self.sizes[row]) + 1),
-                key=lambda r: (tile_cost(self.sizes[row], r, 1), -r),
-            )
-            self.loop("serial", row, step)
+            self.loop("serial", row, self._row_step(row))
         unrolled: SSAValue | None = None
         for dim in taps:
             if dim is vector.dim:
@@ -270,6 +264,14 @@ class Generator:
             self.loop("unroll", unrolled)
         if vector.dim is not None:
             self.loop("vector", vector.dim, vector.lanes)
+
+    def _row_step(self, row: SSAValue) -> int:
+        """Sums of a window along `row` that are in registers together."""
+        most = min(8, max(1, self.target.accumulators // 3))
+        return min(
+            range(1, min(most, self.sizes[row]) + 1),
+            key=lambda r: (tile_cost(self.sizes[row], r, 1), -r),
+        )
 
     def _fold(self, vector: Vector) -> None:
         info = self.info
@@ -354,6 +356,6 @@ def schedule_nest(nest: NestOp, target: Target) -> None:
     """Collapse the dimensions of `nest` and give it a schedule, in place."""
     from .items import ItemGenerator
 
-    collapse(nest)
+    info = collapse(nest)
     generator = ItemGenerator if target.items > 1 else Generator
-    nest.properties["schedule"] = generator(nest, target).schedule()
+    nest.properties["schedule"] = generator(info, target).schedule()

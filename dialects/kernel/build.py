@@ -25,7 +25,6 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr, MemRefType
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
-from xdsl.ir.core import OpResult
 
 from ..layout import LayoutAttr, layout_of
 from ..types import dtype_of, element_type, shape_of
@@ -121,13 +120,13 @@ class Nest:
 
     # memory
 
-    def buffer(self, tensor: Tensor) -> BlockArgument:
-        """The buffer that holds `tensor`."""
+    def buffer(self, tensor: Tensor, hint: str = "x") -> BlockArgument:
+        """The buffer that holds `tensor`; `hint` is its name when it is new."""
         if tensor not in self.buffers:
             shape = tensor_layout(tensor).physical_shape(tensor_shape(tensor))
             type_ = MemRefType(tensor_element(tensor), shape)
             argument = self.block.insert_arg(type_, len(self.block.args))
-            argument.name_hint = _hint(tensor, len(self.buffers))
+            argument.name_hint = "t" if isinstance(tensor, Temporary) else hint
             self.buffers[tensor] = argument
         return self.buffers[tensor]
 
@@ -163,7 +162,7 @@ class Nest:
             bounds = [size for _, size in doubtful]
             guard = (guard_map, bounds, _number_attribute(fill, type_))
         read = ReadOp(self.buffer(tensor), operands, map_, type_, guard)
-        read.result.name_hint = _hint(tensor, 0)
+        read.result.name_hint = "t" if isinstance(tensor, Temporary) else "x"
         loaded = Scalar(self, self.emit(read), dtype_of(element))
         narrow = is_float(loaded.dtype) and loaded.dtype.itemsize < 4
         return loaded.cast(np.float32) if narrow else loaded
@@ -188,7 +187,7 @@ class Nest:
         operands, map_, _ = self.maps(tensor_layout(tensor).place(indices), [])
         stored = value.cast(dtype_of(tensor_element(tensor)))
         condition = None if where is None else where.value
-        buffer = self.buffer(tensor)
+        buffer = self.buffer(tensor, "y")
         self.block.add_op(WriteOp(stored.value, buffer, operands, map_, condition))
 
     def _indices(self, at: Place) -> tuple[list[Linear], list[bool]]:
@@ -350,11 +349,3 @@ def _number_attribute(number: float, type_: Attribute) -> Attribute:
     if isinstance(type_, Float16Type | BFloat16Type | Float32Type | Float64Type):
         return FloatAttr(float(number), type_)
     return IntegerAttr(int(number), type_)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-def _hint(tensor: Tensor, position: int) -> str:
-    if isinstance(tensor, Temporary):
-        return "t"
-    if isinstance(tensor, OpResult):
-        return "y" if position else "x"
-    return "x"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -34,10 +33,9 @@ COMPARISONS = {
 }
 """Predicates for signed, unsigned and floating-point operands; NaN is unequal to all."""
 
-Binary: TypeAlias = Callable[[SSAValue, SSAValue], Operation]
-Unary: TypeAlias = Callable[[SSAValue], Operation]
+OpClass: TypeAlias = type[Operation]
 
-BINARY: dict[str, tuple[Binary, Binary, Binary | None]] = {
+BINARY: dict[str, tuple[OpClass, OpClass, OpClass | None]] = {
     "add": (arith.AddiOp, arith.AddiOp, arith.AddfOp),
     "sub": (arith.SubiOp, arith.SubiOp, arith.SubfOp),
     "mul": (arith.MuliOp, arith.MuliOp, arith.MulfOp),
@@ -53,7 +51,7 @@ BINARY: dict[str, tuple[Binary, Binary, Binary | None]] = {
 }
 """Operations on signed, unsigned and floating-point scalars."""
 
-FUNCTIONS: dict[str, Unary] = {
+FUNCTIONS: dict[str, OpClass] = {
     "exp": math.ExpOp,
     "log": math.LogOp,
     "sqrt": math.SqrtOp,
@@ -85,6 +83,24 @@ def scalar_type(dtype: np.dtype[Any]) -> Attribute:
     return element_of(dtype)
 
 
+DEFAULTS: dict[type[Operation], dict[str, Attribute]] = {}
+"""The properties that operations of a class are made with."""
+
+
+def same_type_op(class_: type[Operation], *operands: SSAValue) -> Operation:
+    """
+    `class_(*operands)`, for operations whose result has the type of their operands.
+
+    A constructor of xDSL takes three times as long: bodies are made of thousands of these.
+    """
+    properties = DEFAULTS.get(class_)
+    if properties is None:
+        properties = DEFAULTS[class_] = class_(*operands).properties  # pyright: ignore
+    return class_.create(
+        operands=operands, result_types=[operands[0].type], properties=properties
+    )
+
+
 class Scalar:
     """A value of a loop body. Its dtype says how integers are read: signed or not."""
 
@@ -109,7 +125,8 @@ class Scalar:
         op = {"f": floating, "u": unsigned, "b": unsigned}.get(self.dtype.kind, signed)
         if op is None:
             raise TypeError(f"{kind} of {self.dtype}")
-        return Scalar(self.nest, self.nest.emit(op(self.value, rhs.value)), self.dtype)
+        new = same_type_op(op, self.value, rhs.value)
+        return Scalar(self.nest, self.nest.emit(new), self.dtype)
 
     def compare(self, kind: str, other: Scalar | float) -> Scalar:
         """`self kind other`, one of `COMPARISONS`."""
@@ -128,7 +145,7 @@ class Scalar:
         """One of `FUNCTIONS`, in floating point."""
         if self.dtype.kind != "f":
             raise TypeError(f"{name} of {self.dtype}")
-        value = self.nest.emit(FUNCTIONS[name](self.value))
+        value = self.nest.emit(same_type_op(FUNCTIONS[name], self.value))
         return Scalar(self.nest, value, self.dtype)
 
     def __add__(self, other: Scalar | float) -> Scalar:

@@ -72,11 +72,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void kernel(__global char* b0, ulong o0, __global char* b1, ulong o1, __global char* b2, ulong o2) {
     const __global float* restrict x_1 = (const __global float*)(b0 + o0);
     const __global float* restrict x_2 = (const __global float*)(b1 + o1);
-    __global float* restrict x_3 = (__global float*)(b2 + o2);
+    __global float* restrict y_3 = (__global float*)(b2 + o2);
     const int point = get_group_id(0);
     const int m_4 = point;
     const __global float* p_7 = x_1 + m_4 * 10;
-    __global float* p_14 = x_3 + m_4 * 32;
+    __global float* p_14 = y_3 + m_4 * 32;
     float16 acc_5 = (float16)(0.0f);
     float16 acc_6 = (float16)(0.0f);
     for (int k_8 = 0; k_8 < 5; ++k_8) {
@@ -107,7 +107,7 @@ def _in_order(text: str) -> str:
     def rename(match: re.Match[str]) -> str:
         return seen.setdefault(match[0], f"{match[1]}_{len(seen)}")
 
-    return re.sub(r"\b(acc|p|x|k|m)_\d+\b", rename, text)
+    return re.sub(r"\b(acc|p|x|y|k|m)_\d+\b", rename, text)
 
 
 def test_helpers_come_once_and_first() -> None:

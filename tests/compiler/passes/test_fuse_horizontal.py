@@ -113,7 +113,7 @@ def test_copies_cost_more() -> None:
     count, reasons, _ = fused(net, *ends)
 
     assert count == 0
-    assert all(reason.startswith("it would cost more: cost") for reason in reasons)
+    assert all(reason.startswith("it would not pay: cost") for reason in reasons)
 
 
 def test_kept_layers_stay() -> None:

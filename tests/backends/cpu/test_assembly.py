@@ -1,0 +1,125 @@
+"""
+The machine code of the main kernels: full vectors, and nothing spilled where it counts.
+
+A kernel's time is spent in its innermost loop. There every sum must stay in a register,
+and every multiply-add must be fused and as wide as the processor allows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from networks import NetworkBuilder
+from ovc.backends.cpu.codegen import compile_assembly, module_text
+from ovc.compiler.driver import pipeline_text
+from ovc.compiler.pipeline import parse_pipeline
+from ovc.compiler.registry import PASSES, make_context
+from ovc.compiler.targets import find_target
+from ovc.dialects import nn
+from ovc.dialects.kernel.tiles import FuncOp
+from xdsl.dialects.builtin import ModuleOp
+
+LABEL = re.compile(r"^(\.LBB\w+):")
+JUMP = re.compile(r"^\s+j\w+\s+(\.LBB\w+)")
+FUSED = re.compile(r"^\s+vfn?m(?:add|sub)\w+p[sd]\s")
+SPILL = re.compile(r"%[xyz]mm\d+.*\(%rsp\)|\(%rsp\).*%[xyz]mm\d+")
+"""The stack is reached through `rsp`; `rbp` is a register like any other."""
+
+REGISTERS = {"x86-64-v4": "zmm", "x86-64-v3": "ymm"}
+
+
+def normal(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+def conv(inputs: int, outputs: int, size: int, kernel: int, group: int = 1) -> ModuleOp:
+    """A convolution that keeps the size, with a bias and an activation."""
+    build = NetworkBuilder([1, inputs, size, size])
+    (x,) = build.values
+    w = build.constant(normal(outputs, inputs // group, kernel, kernel))
+    pads = [kernel // 2] * 4
+    y = build.add(
+        nn.ConvOp, x, w, build.constant(normal(outputs)), pads=pads, group=group
+    )
+    build.add(nn.ReluOp, y)
+    return build.finish()
+
+
+def matmul(rows: int, columns: int, inner: int) -> ModuleOp:
+    build = NetworkBuilder([rows, inner])
+    (x,) = build.values
+    build.add(nn.MatmulOp, x, build.constant(normal(inner, columns)))
+    return build.finish()
+
+
+KERNELS: dict[str, tuple[ModuleOp, str, str, int]] = {
+    "conv3x3": (conv(64, 64, 28, 3), "never", "conv", 16),
+    "conv1x1": (conv(128, 128, 14, 1), "never", "conv", 16),
+    "stem": (conv(3, 32, 56, 3), "never", "conv", 16),
+    "depthwise": (conv(64, 64, 28, 3, group=64), "never", "conv", 3),
+    "matmul": (matmul(128, 256, 256), "never", "matmul", 16),
+    "winograd": (conv(64, 64, 28, 3), "auto", "winograd_product", 12),
+}
+"""Networks, whether Winograd may be used, a kernel's name, multiply-adds of its loop."""
+
+
+def assembly(module: ModuleOp, level: str, winograd: str, name: str) -> str:
+    """Of the first kernel with this name."""
+    target = f"cpu:{level}"
+    steps = parse_pipeline(pipeline_text(target, None, "FP32", winograd), PASSES)
+    steps.run(module, make_context())
+    found = [
+        op
+        for op in module.body.block.ops
+        if isinstance(op, FuncOp) and op.sym_name.data.startswith(f"{name}_")
+    ]
+    assert found, f"there is no {name}"
+    text = module_text(found[:1], find_target(target))
+    return compile_assembly(text, find_target(target)).split("\novc_")[0]
+
+
+def innermost_loops(text: str) -> Iterator[list[str]]:
+    """The instructions of loops that have no loop inside."""
+    lines = text.splitlines()
+    labels: dict[str, int] = {}
+    last = -1
+    for number, line in enumerate(lines):
+        if label := LABEL.match(line):
+            labels[label[1]] = number
+        jump = JUMP.match(line)
+        if jump and labels.get(jump[1], -1) > last:
+            last = labels[jump[1]]
+            yield lines[last : number + 1]
+
+
+@pytest.mark.parametrize("level", list(REGISTERS))
+@pytest.mark.parametrize("case", list(KERNELS))
+def test_inner_loops_multiply_in_full_registers_and_spill_none(
+    case: str, level: str
+) -> None:
+    module, winograd, name, least = KERNELS[case]
+    text = assembly(module.clone(), level, winograd, name)
+
+    loops = list(innermost_loops(text))
+    hot = max(loops, key=lambda lines: sum(map(bool, map(FUSED.match, lines))))
+
+    fused = [line for line in hot if FUSED.match(line)]
+    assert len(fused) >= (least if level == "x86-64-v4" else least // 3)
+    assert all(f"%{REGISTERS[level]}" in line for line in fused)
+    assert not [line for line in hot if SPILL.search(line)]
+
+
+def test_a_spill_is_seen() -> None:
+    text = """
+.LBB0_1:
+\tvmovups\t64(%rsp), %zmm1
+\tvfmadd231ps\t%zmm2, %zmm1, %zmm0
+\tjne\t.LBB0_1
+"""
+    (loop,) = innermost_loops(text)
+
+    assert [line for line in loop if SPILL.search(line)]
+    assert [line for line in loop if FUSED.match(line)]
