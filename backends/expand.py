@@ -37,8 +37,12 @@ from ..dialects.kernel.tiles import (
     buffer_type,
     tile_type,
 )
+from ..dialects.types import dtype_of
 
 LANE = "lane"
+
+CACHE_LINE = 64
+"""Bytes."""
 Index: TypeAlias = tuple[int, ...]
 Lines: TypeAlias = "list[str | Lines]"
 
@@ -109,6 +113,7 @@ class Access:
     part: tuple[int, int] | None
     fill: Attribute | None = None
     hint: str | None = None
+    ahead: int = 0
 
     @property
     def width(self) -> int:
@@ -463,6 +468,7 @@ class Expander(ABC):
             op.valid_part,
             op.fill,
             op.result.name_hint,
+            0 if op.ahead is None else op.ahead.value.data,
         )
         always = access.mask is None and access.offset is None
         seen: dict[Any, str] = {}
@@ -518,12 +524,28 @@ class Expander(ABC):
 
     def _plain_load(self, place: Place, access: Access, mask: str | int | None) -> str:
         if mask is None:
-            return self.load(place, access.type, access.hint)
+            loaded = self.load(place, access.type, access.hint)
+            if access.ahead:
+                self._prefetch(place, access)
+            return loaded
         return self.load_where(place, access.type, mask, access.fill)
 
     def _moved(self, place: Place, offset: str, access: Access) -> Place:
         pointer = self.advance(place.pointer, [(offset, 1)], access.element)
         return Place(pointer, place.constant, place.stride, place.base)
+
+    def _prefetch(self, place: Place, access: Access) -> None:
+        """Ask for what lies ahead of a register, once a cache line."""
+        there = Place(
+            place.pointer, place.constant + access.ahead, place.stride, place.base
+        )
+        bytes_ = place.constant * dtype_of(access.element).itemsize
+        if bytes_ % CACHE_LINE == 0:
+            self.prefetch(there, access.element)
+
+    @abstractmethod
+    def prefetch(self, place: Place, element: Attribute) -> None:
+        """Ask for the cache line of an element."""
 
     @abstractmethod
     def shifted(self, place: Place, element: Attribute) -> str:

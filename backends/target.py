@@ -25,6 +25,12 @@ class Target:
     """Registers that a contraction may use for its sums."""
     max_grid: int = 256
     """About how many independent shares a kernel is cut into."""
+    near: int = 1 << 15
+    """Bytes that the first cache holds."""
+    cache: int = 3 << 18
+    """Bytes that a thread reads again from near: most of what its second cache holds."""
+    prefetches: bool = False
+    """Whether asking for memory that is needed soon pays."""
     items: int = 1
     """Work-items of a group that take the place of lanes; 1: lanes are vectors."""
     functions: frozenset[str] = frozenset()

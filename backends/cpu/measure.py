@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from math import prod
 from typing import Any
@@ -14,15 +15,33 @@ import numpy as np
 from ...dialects.kernel.tiles import FuncOp
 from ...dialects.types import dtype_of
 from ..target import Target
-from .codegen import compile_object, module_text
+from .codegen import compile_object, module_texts
 
-COLD_BYTES = 16 << 20
-"""Copies of the weights take turns until they are so many bytes: no L2 holds them."""
+COLD_BYTES = 64 << 20
+"""Copies of the weights take turns until they are so many bytes: no cache holds them."""
 
 MOST_COPIES = 64
 
 TURN = 1e-3
 """Seconds of one measurement, at least."""
+
+REPEAT = """
+define void @ovc_repeat(ptr %tables, i64 %count, i64 %grid) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+  %place = getelementptr ptr, ptr %tables, i64 %i
+  %table = load ptr, ptr %place
+  call void @KERNEL(ptr %table, i64 0, i64 %grid)
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, %count
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}
+"""
+"""Runs a kernel on one table of buffers after the other."""
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -58,7 +77,15 @@ class Memory:
             pointers[:, position] = rows_at
             self.arrays.append(array)
         self.pointers = pointers
-        self.tables = [int(row.ctypes.data) for row in pointers]
+        self.turn = 0
+        """How many runs there were: kernels that take turns never meet warm copies."""
+        self.tables = np.array([row.ctypes.data for row in pointers], np.uint64)
+
+    def next_tables(self, count: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
+        """Addresses of the tables of buffers for the next `count` runs."""
+        places = np.arange(self.turn, self.turn + count) % len(self.tables)
+        self.turn += count
+        return self.tables[places]
 
 
 def memory_for(func: FuncOp, cold: Sequence[int]) -> Memory:
@@ -75,31 +102,40 @@ class Measured:
 
     def __init__(self, func: FuncOp, target: Target, memory: Memory) -> None:
         llvm: Any = import_module("llvmlite.binding")  # it has no types
-        text = module_text([func], target)
+        _, text = module_texts([func], target)
+        code = compile_object(
+            text + REPEAT.replace("KERNEL", func.sym_name.data), target
+        )
         machine = llvm.Target.from_default_triple().create_target_machine()
         self.engine: Any = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-        code = compile_object(text, target)
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self.engine.finalize_object()
-        address = self.engine.get_global_value_address(func.sym_name.data)
+        address = self.engine.get_global_value_address("ovc_repeat")
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
         self.function = kind(address)
         self.grid, self.memory = func.grid, memory
-        self.turn = 0
-        self.least = self._run(1)
+        self.least = self.run(1)
         self.runs = max(1, int(TURN / max(self.least, 1e-7)))
+        self.busy = float("inf")
+        """The least seconds of a run while other processors run the same kernel."""
 
-    def _run(self, count: int) -> float:
+    def run(self, count: int, memory: Memory | None = None) -> float:
         """Seconds of one of `count` runs, each on the next copies."""
-        tables, function, grid = self.memory.tables, self.function, self.grid
-        turns = [tables[(self.turn + i) % len(tables)] for i in range(count)]
-        self.turn += count
+        tables = (memory or self.memory).next_tables(count)
         start = time.perf_counter()
-        for table in turns:
-            function(table, 0, grid)
+        self.function(tables.ctypes.data, count, self.grid)
         return (time.perf_counter() - start) / count
 
     def measure(self) -> float:
         """The least seconds of a run so far, after some more of them."""
-        self.least = min(self.least, self._run(self.runs))
+        self.least = min(self.least, self.run(self.runs))
         return self.least
+
+    def measure_busy(self, memories: Sequence[Memory]) -> float:
+        """The same while other threads do it too, one for each of `memories`."""
+        with ThreadPoolExecutor(len(memories)) as pool:
+            others = [pool.submit(self.run, 2 * self.runs, m) for m in memories]
+            own = self.run(self.runs)
+            if not any(other.done() for other in others):
+                self.busy = min(self.busy, own)  # all of them were at it all the time
+        return self.busy

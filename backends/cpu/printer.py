@@ -219,6 +219,12 @@ class LLVMPrinter(Expander):
             f"getelementptr {name}, ptr {place.pointer}, i64 {place.constant}", "p"
         )
 
+    def prefetch(self, place: Place, element: Attribute) -> None:
+        pointer = self.shifted(place, element)
+        self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        # for reading, into the second cache, data
+        self.line(f"  call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
+
     # memory
 
     def _from_memory(self, value: str, element: Attribute, width: int) -> str:

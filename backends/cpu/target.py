@@ -46,8 +46,9 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
     arm = triple.startswith(("aarch64", "arm64"))
     details["fused"] = arm or "fma" in enabled
     if "avx512f" in enabled:
-        return Target("cpu", 16, 32, 28, details=details)
+        return Target("cpu", 16, 32, 28, prefetches=True, details=details)
     if "avx2" in enabled:
-        return Target("cpu", 8, 16, 12, details=details)
+        return Target("cpu", 8, 16, 12, prefetches=True, details=details)
     registers = 32 if arm else 16
-    return Target("cpu", 4, registers, registers - 6, details=details)
+    few = registers - 6
+    return Target("cpu", 4, registers, few, prefetches=True, details=details)

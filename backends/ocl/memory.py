@@ -115,6 +115,9 @@ class MemoryPrinter(Expander, ABC):
             return self.value(f"uchar{width}", f"convert_uchar{width}({value} & 1)")
         return value
 
+    def prefetch(self, place: Place, element: Attribute) -> None:
+        self.line(f"prefetch({self._address(place)}, 1);")
+
     def load(self, place: Place, type_: TileType, hint: str | None) -> str:
         width = type_.width
         if width > 1 and place.stride == 0:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from xdsl.dialects import arith
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from ...dialects.kernel.affine import Linear, Quotient, flatten, linear
 from ...dialects.kernel.nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
-from ...dialects.types import buffer_type
+from ...dialects.types import buffer_type, dtype_of
 
 LANE, OUTER, TILE = "lane", "outer", "tile"
 
@@ -28,6 +29,16 @@ class Access:
     @property
     def is_write(self) -> bool:
         return isinstance(self.op, WriteOp)
+
+    @property
+    def width(self) -> int:
+        """Bytes of an element."""
+        return dtype_of(buffer_type(self.op.buffer).element_type).itemsize
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole buffer."""
+        return prod(buffer_type(self.op.buffer).get_shape()) * self.width
 
 
 class NestInfo:

@@ -447,8 +447,24 @@ class Lowering(NestFacts):
         elif fill is None:
             fill = identity("or", op.result.type)
         buffer = self.buffer[op.buffer]
-        load = LoadOp(buffer, indices, map_, type_, offset, mask, valid, fill)
+        plain = mask is None and valid is None and offset is None
+        ahead = self._ahead(op, place, piece) if plain else None
+        load = LoadOp(buffer, indices, map_, type_, offset, mask, valid, fill, ahead)
         return self.add(load)
+
+    def _ahead(self, op: ReadOp, place: Sequence[Linear], piece: Piece) -> int | None:
+        """How far on the elements are that the schedule wants to be asked for."""
+        dims = self.dims[op.result]
+        if not dims & self.reduced:
+            return None
+        shape = buffer_type(op.buffer).get_shape()
+        for dim, step in self.ahead.items():
+            if dim in dims:
+                there = piece.inside(dim, Linear((), step), piece.extent[dim])
+                next_place = flatten(self.at(op.map.data, op.indices, there), shape)
+                way = next_place - flatten(place, shape)
+                return way.constant if not way.terms else None
+        return None
 
     def _inside(
         self, guards: Sequence[Linear], bounds: Sequence[int]

@@ -27,10 +27,12 @@ class NestFacts:
     def __init__(self, nest: NestOp) -> None:
         self.nest = nest
         names = {dim.name_hint: dim for dim in nest.dims}
-        self.loops: list[Loop] = [
+        given: list[Loop] = [
             (loop.mapping.data, names[loop.dim.data], loop.step.data)
             for loop in nest.schedule.loops
         ]
+        self.ahead = {dim: step for kind, dim, step in given if kind == "prefetch"}
+        self.loops = [loop for loop in given if loop[0] != "prefetch"]
         self.loops += self._remaining()
         self.copies = [
             (dim, step) for kind, dim, step in self.loops if kind == "unroll"
@@ -40,6 +42,9 @@ class NestFacts:
         self.body = list(nest.body.block.ops)
         self.dims = self._find_dims()
         self.roots = [op for op in self.body if isinstance(op, ReduceOp | WriteOp)]
+        self.reduced = frozenset(
+            d for root in self.roots if isinstance(root, ReduceOp) for d in root.dims
+        )
         self.shared, self.late = self._shared_dims()
         self.aliased = self._rewritten_buffers()
         self.volatile = self._volatile_values()
@@ -103,7 +108,6 @@ class NestFacts:
         it is computed again wherever a point of it is needed.
         """
         reduces = [root for root in self.roots if isinstance(root, ReduceOp)]
-        reduced = {d for reduce in reduces for d in reduce.dims}
         sizes = dict(zip(self.nest.dims, self.nest.extents, strict=True))
         walked = {
             dim
@@ -113,7 +117,7 @@ class NestFacts:
         late: set[Root] = set()
         while True:
             used = [self.root_dims(root) for root in self.roots if root not in late]
-            shared = used[0].intersection(*used) - reduced
+            shared = used[0].intersection(*used) - self.reduced
             more = {r for r in reduces if (self.dims[r.result] & walked) - shared}
             if more <= late:
                 return shared, late

@@ -17,7 +17,7 @@ from xdsl.ir import SSAValue
 
 from ...backends.target import Target
 from ...dialects.kernel.nest import LoopAttr, NestOp, ScheduleAttr
-from .analysis import NestInfo, lanes_for
+from .analysis import Access, NestInfo, lanes_for
 from .collapse import collapse
 
 GATHER = 1.5
@@ -77,7 +77,8 @@ class Generator:
                 continue
             stride = self.info.lane_stride(access, dim, lanes)
             each = 1 / (lanes * filled) if stride in (0, 1) else GATHER
-            total += weight * (each if stride is not None else 2 * GATHER)
+            known = not access.is_write and not access.dynamic
+            total += weight * (each if stride is not None or known else 2 * GATHER)
         points = prod(self.sizes.values())
         work = len(self.info.body) - len(self.info.accesses)
         total += work * points / (lanes * filled)
@@ -140,11 +141,11 @@ class Generator:
             for d in kept
             if d is not vector.dim and (across or all(d not in a.dims for a in steady))
         ]
-        if not rows:
+        if not rows and (across or len(steady) != 1):
             self._window(vector, kept, list(reduce.dims))
             return
         registers = self._registers(vector, rows)
-        tile = self._rows(rows, registers)
+        tile = self._rows(rows, registers) if rows else {}
         width = registers * vector.lanes
         others = [d for d in kept if d is not vector.dim and d not in tile]
         batch = [
@@ -154,23 +155,24 @@ class Generator:
         ]
         # matrices of a batch one by one: both sides of one fit in a cache
         first = [(d, _even_step(self.sizes[d], self.target.max_grid)) for d in batch]
-        blocks = 1
-        if vector.dim is not None and not across:
-            blocks = ceil(self.sizes[vector.dim] / width)
+        columns = vector.dim is not None and not across
+        blocks = ceil(self.sizes[vector.dim] / width) if columns else 1  # type: ignore[index]
         used = prod(ceil(self.sizes[d] / s) for d, s in first) * blocks
-        self._grid(first, [d for d in others if d not in batch], used)
+        strips = self._strips(rows, tile, steady, batch) if columns else {}
+        outer = [d for d in others if d not in batch]
+        if strips:
+            cut = [(d, s) for d, s in strips.items() if s < self.sizes[d]]
+            self._grid([*first, *cut], [])
+        else:
+            self._grid(first, outer, used)
         for dim in others:
             if dim not in self.taken:
                 self.loop("serial", dim)
         used = prod(self.sizes[d] for d in others)
         for dim, step in tile.items():
-            small = used < 16 and self.sizes[dim] > step
-            self.loops.append(
-                LoopAttr.of(
-                    "parallel" if small else "serial", dim.name_hint or "", step
-                )
-            )
-        if vector.dim is not None and not across:
+            few = used < 16 and self.sizes[dim] > step and dim not in strips
+            self.loop("parallel" if few else "serial", dim, step)
+        if columns and vector.dim is not None:
             self.loop("parallel", vector.dim, width)
         self.loops.sort(key=lambda loop: loop.mapping.data != "parallel")
         if across and vector.dim is not None:
@@ -182,12 +184,63 @@ class Generator:
             if not across:
                 self.loop("unroll", vector.dim, vector.lanes)
             self.loop("vector", vector.dim, vector.lanes)
+        if columns and self._streams(steady):
+            self.loop("prefetch", vector.dim, width)  # type: ignore[arg-type]
+
+    def _streams(self, steady: list[Access]) -> bool:
+        """Whether columns come in blocks from beyond the first cache."""
+        return (
+            self.target.prefetches
+            and len(steady) == 1
+            and prod(self.sizes[d] for d in steady[0].dims) * steady[0].width
+            > self.target.near
+        )
+
+    def _strips(
+        self,
+        rows: list[SSAValue],
+        tile: dict[SSAValue, int],
+        steady: list[Access],
+        batch: list[SSAValue],
+    ) -> dict[SSAValue, int]:
+        """
+        Rows that meet every column before the next ones come, by dimension.
+
+        Columns that a cache holds are read again for each row tile. Larger ones are read
+        again for each strip only: as many rows as a cache holds.
+        """
+        assert self.info.contraction is not None
+        _, *factors = self.info.contraction
+        moving = [a for a in factors if a is not None and a not in steady]
+        if len(steady) != 1 or len(moving) != 1:
+            return {}
+        fixed = [d for d in steady[0].dims if d not in batch]
+        if prod(self.sizes[d] for d in fixed) * steady[0].width <= self.target.cache:
+            return {}
+        bytes_ = moving[0].bytes / prod(self.sizes[d] for d in batch)
+        strips: dict[SSAValue, int] = {}
+        for dim in rows:
+            each = bytes_ / self.sizes[dim]
+            if each <= self.target.cache:
+                unit = tile.get(dim, 1)
+                fits = max(1, int(self.target.cache / each) // unit)
+                units = ceil(self.sizes[dim] / unit)
+                strips[dim] = unit * _even_step(units, ceil(units / fits))
+                break
+            strips[dim] = tile.get(dim, 1)
+            bytes_ = each
+        return strips
 
     def _registers(self, vector: Vector, rows: list[SSAValue]) -> int:
         """Vector registers along the vector dimension."""
         info = self.info
         if vector.dim is None or vector.dim in info.reduced:
             return 1
+        _, *factors = info.contraction or ()
+        steady = [a for a in factors if a is not None and vector.dim in a.dims]
+        strides = {info.lane_stride(a, vector.dim, vector.lanes) for a in steady}
+        if not strides <= {0, 1}:
+            return 1  # as many rows as there are registers share what is gathered
         points = prod(self.sizes[d] for d in rows)
         most = ceil(self.sizes[vector.dim] / vector.lanes)
         wished = 2 if points >= 4 else 8 if points == 1 else 4

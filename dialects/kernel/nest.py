@@ -62,7 +62,7 @@ from ..types import integers
 from .bounds import check_nest
 from .text import parse_place, print_place
 
-MAPPINGS = ("parallel", "item", "serial", "unroll", "vector")
+MAPPINGS = ("parallel", "item", "serial", "unroll", "vector", "prefetch")
 REDUCTIONS = ("add", "mul", "max", "min", "and", "or")
 
 
@@ -73,7 +73,8 @@ class LoopAttr(ParametrizedAttribute):
     `dim` leaves, `step` points at a time.
 
     parallel: over threads or work-groups; item: over the work-items of a group; serial:
-    a loop; unroll: registers of a tile; vector: the lanes of a register.
+    a loop; unroll: registers of a tile; vector: the lanes of a register. prefetch is no
+    loop: what a reduction reads, it asks for `step` points further along `dim` as well.
     """
 
     name = "kernel.loop"

@@ -182,6 +182,8 @@ class LoadOp(AccessOp):
     map = prop_def(AffineMapAttr)
     valid = opt_prop_def(DenseArrayBase)
     fill = opt_prop_def(FloatAttr | IntegerAttr)
+    ahead = opt_prop_def(IntegerAttr)
+    """The elements so much further on are asked for too: they are needed soon."""
     result = result_def(TileType)
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
@@ -195,6 +197,7 @@ class LoadOp(AccessOp):
         mask: SSAValue | None = None,
         valid: tuple[int, int] | None = None,
         fill: Attribute | None = None,
+        ahead: int | None = None,
     ) -> None:
         super().__init__(
             operands=[buffer, indices, offset, mask],
@@ -202,6 +205,7 @@ class LoadOp(AccessOp):
                 "map": AffineMapAttr(map_),
                 "valid": None if valid is None else _ints(valid),
                 "fill": fill,
+                "ahead": None if ahead is None else IntegerAttr(ahead, i64),
             },
             result_types=[result],
         )
@@ -215,6 +219,8 @@ class LoadOp(AccessOp):
         if self.fill is not None:
             printer.print_string(" else ")
             printer.print_attribute(self.fill)
+        if self.ahead is not None:
+            printer.print_string(f" ahead {self.ahead.value.data}")
         printer.print_string(" : ")
         printer.print_attribute(self.result.type)
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from executors import lowered
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import KERNELS, Kernel
+from kernels import KERNELS, Kernel, matmul
 from ovc.backends.cpu.target import cpu_target
 from ovc.backends.ocl.target import opencl_target
 from ovc.backends.target import Target
 from ovc.compiler.schedule.generate import schedule_nest
+from ovc.dialects.kernel.tiles import LoadOp
 from tile_machine import run_tiles
 
 TRIPLE = "x86_64-unknown-linux-gnu"
 
+SMALL = replace(
+    cpu_target(TRIPLE, "x86-64-v3", "+avx2"), cache=1 << 10, near=1 << 6, accumulators=4
+)
+"""Its caches are so small that strips and prefetches appear in small kernels."""
+
 TARGETS = {
+    "small": SMALL,
     "avx512": cpu_target(TRIPLE, "x86-64-v4", "+avx2,+avx512f"),
     "avx2": cpu_target(TRIPLE, "x86-64-v3", "+avx2"),
     "sse": cpu_target(TRIPLE, "x86-64", ""),
@@ -32,3 +41,33 @@ def test_results_are_kept(target: Target, kernel: Kernel) -> None:
     kernel.nest.verify()
 
     kernel.check(run_tiles(lowered(kernel), kernel.arrays))
+
+
+def schedule_of(kernel: Kernel, target: Target) -> str:
+    schedule_nest(kernel.nest, target)
+    return str(kernel.nest.schedule)
+
+
+def test_columns_that_no_cache_holds_meet_strips_of_rows() -> None:
+    text = schedule_of(matmul(40, 64, 32), SMALL)
+
+    assert text == (
+        "parallel m by 8, parallel n by 16, serial m by 2, serial k, "
+        "unroll m, unroll n by 8, vector n by 8, prefetch n by 16"
+    )
+
+
+def test_columns_that_a_cache_holds_stay_there() -> None:
+    text = schedule_of(matmul(40, 64, 32), TARGETS["avx2"])
+
+    assert text.startswith("parallel m by ")
+    assert "prefetch" not in text
+
+
+def test_what_is_asked_for_ahead_is_the_next_columns() -> None:
+    kernel = matmul(4, 64, 8).scheduled(
+        "parallel n by 16, serial k, unroll m, unroll n by 8, vector n by 8, prefetch n by 16"
+    )
+    loads = [op for op in lowered(kernel).walk() if isinstance(op, LoadOp)]
+
+    assert [op.ahead and op.ahead.value.data for op in loads] == [None, 16]
