@@ -20,6 +20,8 @@ class Target:
 
     name: str
     lanes: int = 16
+    halves: bool = False
+    """Whether a register of half the lanes takes half the time."""
     registers: int = 32
     accumulators: int = 28
     """Registers that a contraction may use for its sums."""

@@ -17,6 +17,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from math import exp, log
 from pathlib import Path
 from statistics import median, quantiles
@@ -103,26 +104,41 @@ def compare(
     return record
 
 
+def ratio(record: dict[str, Any], threads: int, names: Sequence[str]) -> float | None:
+    """ovc's time over the least of the others', where there are both."""
+    entries = record[f"threads_{threads}"]
+    mine = entries.get("ovc", {}).get("median_ms")
+    theirs = [entries.get(name, {}).get("median_ms") for name in names]
+    known = [time for time in theirs if time]
+    return mine / min(known) if mine and known else None
+
+
+def groups(names: Sequence[str]) -> dict[str, list[str]]:
+    """The engines that each column of ratios compares with, by its title."""
+    against = [name for name in names if not name.startswith("ovc")]
+    columns = {f"ovc/{name}": [name] for name in against}
+    return columns | ({"ovc/faster": against} if len(against) > 1 else {})
+
+
 def speed_rows(
     records: Sequence[dict[str, Any]], threads: int, names: list[str], top: float
 ) -> list[list[str]]:
     """One row a model: times, ratios, share of the peak."""
-    against = [n for n in names if not n.startswith("ovc")]
     rows: list[list[str]] = []
     for record in records:
         entries = record[f"threads_{threads}"]
         row = [record["model"]]
         row += [_time(entries.get(name, {})) for name in names]
+        for against in groups(names).values():
+            found = ratio(record, threads, against)
+            row.append("" if found is None else f"{found:.2f}")
         mine = entries.get("ovc", {}).get("median_ms")
-        for name in against:
-            theirs = entries.get(name, {}).get("median_ms")
-            row.append(f"{mine / theirs:.2f}" if mine and theirs else "")
         flops = record["flops"]
         row.append(f"{flops / (mine / 1e3) / top:.0%}" if mine and flops else "")
         difference = entries.get("ovc", {}).get("difference")
         row.append("" if difference is None else f"{difference:.0e}")
         rows.append(row)
-    rows.append(_means_row(records, threads, names, against))
+    rows.append(_means_row(records, threads, names))
     return rows
 
 
@@ -133,22 +149,40 @@ def _time(entry: dict[str, Any]) -> str:
 
 
 def _means_row(
-    records: Sequence[dict[str, Any]],
-    threads: int,
-    names: list[str],
-    against: list[str],
+    records: Sequence[dict[str, Any]], threads: int, names: list[str]
 ) -> list[str]:
     row = ["geometric mean", *[""] * len(names)]
-    for name in against:
-        logs: list[float] = []
-        for record in records:
-            entries = record[f"threads_{threads}"]
-            mine = entries.get("ovc", {}).get("median_ms")
-            theirs = entries.get(name, {}).get("median_ms")
-            if mine and theirs:
-                logs.append(log(mine / theirs))
-        row.append(f"{exp(sum(logs) / len(logs)):.2f}" if logs else "")
+    for against in groups(names).values():
+        found = [ratio(record, threads, against) for record in records]
+        mean = geometric_mean([each for each in found if each])
+        row.append("" if mean is None else f"{mean:.2f}")
     return [*row, "", ""]
+
+
+def geometric_mean(values: Sequence[float]) -> float | None:
+    """Of positive numbers; None when there are none."""
+    return exp(sum(map(log, values)) / len(values)) if values else None
+
+
+def conclusion(
+    records: Sequence[dict[str, Any]], threads: int, names: Sequence[str]
+) -> str:
+    """How ovc does against the faster of the others, in a sentence; may be empty."""
+    against = [name for name in names if not name.startswith("ovc")]
+    found = {r["model"]: ratio(r, threads, against) for r in records}
+    speeds = {model: 1 / each for model, each in found.items() if each}
+    mean = geometric_mean(list(speeds.values()))
+    if mean is None or "ovc" not in names:
+        return ""
+    worst, best = (
+        min(speeds, key=speeds.__getitem__),
+        max(speeds, key=speeds.__getitem__),
+    )
+    return (
+        f"Against the faster of {' and '.join(against)}, network by network, ovc is "
+        f"{mean:.2f}x as fast in the geometric mean: from {speeds[worst]:.2f}x "
+        f"({worst}) to {speeds[best]:.2f}x ({best})."
+    )
 
 
 def load_rows(records: Sequence[dict[str, Any]], names: list[str]) -> list[list[str]]:
@@ -189,27 +223,32 @@ def report(
     names: list[str],
 ) -> str:
     """The whole report, as Markdown."""
-    parts = [f"{machine['processor']}, {machine['cores']} cores, {machine['system']}."]
+    versions = ", ".join(f"{n} {v}" for n, v in machine["versions"].items())
+    parts = [
+        f"{machine['processor']}, {machine['cores']} cores, {machine['system']}; "
+        f"{versions}. `{machine['command']}`"
+    ]
     parts.append(
-        "Milliseconds: median (least, spread). Ratios are ovc's time over the other's: "
-        "below 1 ovc is faster."
+        "Milliseconds: median (least, spread). Ratios are ovc's time over the other's, "
+        "or over the faster one's: below 1 ovc is faster. `difference` is the largest "
+        "one between ovc's outputs and the other engine's, of the largest output."
     )
-    against = [f"ovc/{n}" for n in names if not n.startswith("ovc")]
     for threads in options.threads:
         top = machine["peak_flops"][str(threads)]
         parts.append(
             f"### {threads} thread{'s' * (threads > 1)}, {top / 1e9:.0f} GFLOP/s peak"
         )
-        header = ["network", *names, *against, "of peak", "difference"]
+        header = ["network", *names, *groups(names), "of peak", "difference"]
         parts.append(markdown(header, speed_rows(records, threads, names, top)))
+        parts.append(conclusion(records, threads, names))
     if not options.no_load:
         parts.append(f"### Load time and memory, {max(options.threads)} threads")
         parts.append(markdown(["network", *names], load_rows(records, names)))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def describe_machine(threads: Sequence[int]) -> dict[str, Any]:
-    """Processor, cores and measured peak."""
+def describe_machine(threads: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Processor, cores, measured peak, and versions of the engines."""
     from llvmlite import binding as llvm
 
     info = Path("/proc/cpuinfo")
@@ -219,6 +258,8 @@ def describe_machine(threads: Sequence[int]) -> dict[str, Any]:
         "processor": f"{next(named, platform.processor())} ({llvm.get_host_cpu_name()})",
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "versions": {name: version(ENGINES[name].package) for name in names},
+        "command": " ".join(["python -m benchmarks.compare", *sys.argv[1:]]),
         "peak_flops": {str(count): peak.measure(count) for count in threads},
     }
 
@@ -232,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name} is not installed and left out", file=sys.stderr)
     for model in options.models:
         networks.find(model)  # a wrong name is known before anything is measured
-    machine = describe_machine(options.threads)
+    machine = describe_machine(options.threads, names)
     records = [compare(model, options, names) for model in options.models]
     text = report(records, machine, options, names)
     print(text)

@@ -22,6 +22,9 @@ class Engine(ABC):
     module: str
     """What must be importable for the engine to be there."""
 
+    package: str
+    """What installs it."""
+
     @abstractmethod
     def load(self, model: Path, threads: int) -> None:
         """Read and compile the model: everything before the first inference."""
@@ -43,7 +46,7 @@ class Engine(ABC):
 class Ovc(Engine):
     """This project. `reload_s` is the time to load the artifact that was exported."""
 
-    name, module, device = "ovc", "ovc", "CPU"
+    name, module, package, device = "ovc", "ovc", "ovc-compiler", "CPU"
 
     def load(self, model: Path, threads: int) -> None:
         import ovc
@@ -79,7 +82,7 @@ class OvcGpu(Ovc):
 class OnnxRuntime(Engine):
     """onnxruntime's CPU provider with all its optimisations."""
 
-    name, module = "onnxruntime", "onnxruntime"
+    name = module = package = "onnxruntime"
 
     def load(self, model: Path, threads: int) -> None:
         import onnxruntime
@@ -99,7 +102,7 @@ class OnnxRuntime(Engine):
 class OpenVino(Engine):
     """OpenVINO's CPU plug-in. Its default here may be bf16, so f32 is asked for."""
 
-    name, module = "openvino", "openvino"
+    name = module = package = "openvino"
 
     def load(self, model: Path, threads: int) -> None:
         import openvino

@@ -40,10 +40,13 @@ from .optimizer import optimize
 from .options import CompileOptions, PassReport
 from .passes.plan_memory import bytes_of, root_of
 from .passes.schedule_nests import ScheduleNestsPass, TunedNests
-from .pipeline import Pipeline, parse_pipeline
+from .passes.use_winograd import UseWinogradPass
+from .pipeline import Pipeline, Step, parse_pipeline
 from .prepare import left_out
 from .registry import PASSES, make_context
+from .schedule.algorithms import TunedWinograd
 from .schedule.table import Table
+from .schedule.tuner import Budget
 from .targets import find_target, target_name
 from .text import text_of
 
@@ -169,10 +172,9 @@ def compile_module(model: Model, target: str, options: CompileOptions) -> Artifa
     lowering = parse_pipeline(text.removeprefix(f"{network},"), PASSES)
     table = tuned_table(target, options)
     if table is not None:
-        tuned = TunedNests(
-            table, target_name(target, options), options.tune, options.observer.told
+        lowering = tuned_lowering(
+            lowering, target_name(target, options), table, options
         )
-        lowering = lowering.with_step(ScheduleNestsPass, tuned)
     reports = lowering.run(
         model.module,
         make_context(),
@@ -180,8 +182,7 @@ def compile_module(model: Model, target: str, options: CompileOptions) -> Artifa
         verify_each=options.check_every_pass,
     )
     options.observer.started("code", len(reports), len(reports) + 1)
-    tuned_kernels = table.used if table else 0
-    return emit(model, facts, options, tuple(text.split(",")), tuned_kernels)
+    return emit(model, facts, options, tuple(text.split(",")), table)
 
 
 def tuned_table(target: str, options: CompileOptions) -> Table | None:
@@ -198,7 +199,33 @@ def tuned_table(target: str, options: CompileOptions) -> Table | None:
             raise CompileError("tuning needs a cache folder to keep what it finds")
         return None
     table = Table.read(options.cache, ovc_version())
-    return table if table.entries or options.tune is not None else None
+    return None if table.is_empty and options.tune is None else table
+
+
+def tuned_lowering(
+    lowering: Pipeline, target: str, table: Table, options: CompileOptions
+) -> Pipeline:
+    """The same passes, those that a table helps with its help."""
+    budget = None
+    if options.tune is not None:
+        budget = Budget.of(options.tune, options.observer)
+
+    def lower(module: ModuleOp, winograd: str) -> None:
+        text = pipeline_text(target, "", winograd=winograd).lstrip(",")
+        parse_pipeline(text, PASSES).run(module, make_context())
+
+    def tuned(step: Step) -> Step:
+        match step:
+            case ScheduleNestsPass():
+                return TunedNests(table, target, budget)
+            case UseWinogradPass(choose="auto"):
+                return TunedWinograd(
+                    target, error=step.error, table=table, budget=budget, lower=lower
+                )
+            case _:
+                return step
+
+    return Pipeline(tuple(map(tuned, lowering.steps)))
 
 
 def emit(
@@ -206,10 +233,12 @@ def emit(
     target: Target,
     options: CompileOptions,
     passes: tuple[str, ...],
-    tuned_kernels: int = 0,
+    table: Table | None = None,
 ) -> Artifact:
-    """The artifact of a module at stage `plan`."""
-    tuned = {"tuned_kernels": tuned_kernels} if tuned_kernels else {}
+    """The artifact of a module at stage `plan`, made with the help of `table`."""
+    tuned: dict[str, int] = {}
+    if table and (table.used or table.layers_used):
+        tuned = {"tuned_kernels": table.used, "tuned_layers": table.layers_used}
     funcs = [op for op in model.module.body.block.ops if isinstance(op, FuncOp)]
     code = start_code(funcs, target, options.cache)
     text = text_of(model.module)

@@ -14,7 +14,12 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from ..runtime.artifact import Artifact, read_artifact, write_artifact
+from ..runtime.artifact import (
+    Artifact,
+    copy_artifact,
+    read_artifact,
+    write_artifact,
+)
 from ..runtime.errors import ArtifactError
 from .cache import SCHEDULES, Files, compiler_digest, network_cache
 from .options import CompileOptions
@@ -47,6 +52,18 @@ class Kept:
         except ArtifactError:
             self.files.drop(self.key)
             return None
+
+    def write(self, artifact: Artifact, path: Path) -> None:
+        """
+        Write to `path` the artifact that was found.
+
+        Raises:
+            ArtifactError: the file cannot be written. The message starts with `path`.
+        """
+        try:
+            copy_artifact(self.files.path(self.key), path)
+        except OSError:  # another process made room meanwhile
+            write_artifact(path, artifact)
 
     def add(self, artifact: Artifact) -> None:
         """Keep `artifact`, unless it cannot be written."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .conversion import Conversion
+from .conversion import Conversion, outside_brackets
 
 Shape = tuple[int, ...]
 
@@ -152,7 +152,7 @@ SHAPE_TEXT = re.compile(rf"^(.+?)(?:[:=]({DIMENSIONS})|[:=]?\[((?:{DIMENSIONS})?
 def parse_input_shape(text: str) -> tuple[str, Shape]:
     """
     Name and shape of `x:1x3x320x320`, `x=1,3,320,320` or `x[1,3,320,320]`; the name is
-    empty in `[1,3,320,320]`, which means the only input.
+    empty in `[1,3,320,320]`.
 
     Raises:
         ValueError: the text has another form. The message shows the right one.
@@ -164,3 +164,44 @@ def parse_input_shape(text: str) -> tuple[str, Shape]:
         raise ValueError(f"'{text}' is not of the form NAME:1x3x320x320")
     name, plain, bracketed = match.groups()
     return name, tuple(int(d) for d in re.findall(r"\d+", plain or bracketed or ""))
+
+
+SQUARE = str.maketrans("()", "[]")
+
+
+def parse_input_shapes(texts: Iterable[str]) -> dict[str, Shape]:
+    """
+    Shapes by input name of texts such as `x[1,3],y[2]`, `[1,3],[2]` and `x:1x3`. Those
+    without a name belong to the inputs in order and are called as `shapes_by_place`
+    says.
+
+    Raises:
+        ValueError: a text has another form, or one input has two shapes.
+    """
+    named: dict[str, Shape] = {}
+    unnamed: list[Shape] = []
+    for text in texts:
+        bracketed = any(bracket in text for bracket in "[(")
+        for part in outside_brackets(text) if bracketed else [text]:
+            if not part.strip():
+                continue
+            name, shape = parse_input_shape(part.translate(SQUARE))
+            if name in named:
+                raise ValueError(f"the shape of '{name}' is given twice")
+            if name:
+                named[name] = shape
+            else:
+                unnamed.append(shape)
+    return named | shapes_by_place(unnamed)
+
+
+def shapes_by_place(shapes: Sequence[Shape]) -> dict[str, Shape]:
+    """Shapes that have no name: "" stands for a single one's, else `#1`, `#2`, ..."""
+    if len(shapes) == 1:
+        return {"": shapes[0]}
+    return {f"#{place}": shape for place, shape in enumerate(shapes, 1)}
+
+
+def is_place(name: str) -> bool:
+    """Whether a name stands for an input by its place."""
+    return not name or re.fullmatch(r"#[1-9]\d*", name) is not None

@@ -4,8 +4,12 @@ The container of an artifact: a zip file of stored entries, sealed as a whole.
 Any unzip opens it. Entries lie one after the other, uncompressed, each aligned by an
 extra field, with fixed timestamps: equal entries give equal bytes. The zip comment is
 the seal, `ovc-artifact VERSION DIGEST`, and the digest covers every byte before it:
-the SHA-256 of the SHA-256s of the file's blocks of 4 MiB, so that threads can share
+the SHA-256 of the CRC-32s of the file's blocks of 1 MiB, so that threads can share
 the work. A changed byte anywhere, also in a header or in padding, breaks it.
+
+A seal finds damage, not malice: whoever can change the file can seal it again. CRC-32
+finds every change within 32 bits of each other and lets one other in four thousand
+million through, at half the time of a SHA-256, which is most of the time of a load.
 """
 
 from __future__ import annotations
@@ -20,8 +24,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-VERSION = 1
-BLOCK = 4 << 20
+VERSION = 2
+BLOCK = 1 << 20
 
 SEAL = re.compile(rb"ovc-artifact (\d{1,9}) ([0-9a-f]{64})")
 SEAL_BYTES = len(b"ovc-artifact 1 ") + 64
@@ -76,20 +80,20 @@ class Sealer:
 
     def __init__(self) -> None:
         self.blocks = hashlib.sha256()
-        self.block = hashlib.sha256()
+        self.block = 0
         self.room = BLOCK
 
     def update(self, data: memoryview) -> None:
         while data.nbytes:
             part, data = data[: self.room], data[self.room :]
-            self.block.update(part)
+            self.block = zlib.crc32(part, self.block)
             self.room -= part.nbytes
             if not self.room:
                 self._close()
 
     def _close(self) -> None:
-        self.blocks.update(self.block.digest())
-        self.block = hashlib.sha256()
+        self.blocks.update(self.block.to_bytes(4, "little"))
+        self.block = 0
         self.room = BLOCK
 
     def digest(self) -> str:
@@ -243,7 +247,7 @@ def digest(data: memoryview) -> str:
 
     def work(first: int) -> None:
         for i in range(first, len(blocks), count):
-            digests[i] = hashlib.sha256(blocks[i]).digest()
+            digests[i] = zlib.crc32(blocks[i]).to_bytes(4, "little")
 
     helpers = [threading.Thread(target=work, args=(i,)) for i in range(1, count)]
     for helper in helpers:

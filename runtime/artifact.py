@@ -18,6 +18,7 @@ import json
 import mmap
 import os
 import secrets
+import shutil
 import stat
 import struct
 from collections.abc import Generator
@@ -55,6 +56,7 @@ __all__ = [
     "Port",
     "Source",
     "Weight",
+    "copy_artifact",
     "read_artifact",
     "write_artifact",
 ]
@@ -112,6 +114,24 @@ def write_artifact(
     except OSError as error:
         reason = error.strerror or str(error)
         raise ArtifactError(f"{name}: cannot be written: {reason}") from error
+
+
+def copy_artifact(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    """
+    Write the artifact file `source` to `path`, all of it or nothing, as it is.
+
+    Raises:
+        ArtifactError: the file cannot be written. The message starts with `path`.
+        OSError: `source` cannot be opened, as when it is not there any more.
+    """
+    name = os.fspath(path)
+    with open(source, "rb") as original:
+        try:
+            with _replacing(name, durable=True) as file:
+                shutil.copyfileobj(original, file, 1 << 20)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ArtifactError(f"{name}: cannot be written: {reason}") from error
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from ...dialects.kernel.tiles import FuncOp, StoreOp, TileType
 from ..expand import Expander, Lines, Place, Tile, flat_lines
 from .spelling import (
     CASTS,
+    EXTREMES,
     FLOATS,
     INTRINSICS,
     LIBRARY,
@@ -544,6 +545,8 @@ class LLVMPrinter(Expander):
         if isinstance(op, math.FmaOp):
             a, b, c = operands
             return self.fma(a, b, c, result, width)
+        if kind in EXTREMES:
+            return self._of_two(EXTREMES[kind], operands, type_, width)
         if kind in INTRINSICS:
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])
@@ -562,6 +565,23 @@ class LLVMPrinter(Expander):
                 return self._library(LIBRARY[kind], operands[0], result, width)
             case _:
                 raise NotImplementedError(f"no LLVM spelling of {op.name}")
+
+    def _of_two(
+        self, test: str, operands: Sequence[str], type_: str, width: int
+    ) -> str:
+        """
+        The first operand where it passes the test or is NaN, else the second.
+
+        `llvm.maximum` would order zeros by their signs too, for twice the instructions.
+        """
+        first, second = operands
+        bits = spelled("i1", width)
+        passes = self.value(f"fcmp {test} {type_} {first}, {second}")
+        chosen = self.value(
+            f"select {bits} {passes}, {type_} {first}, {type_} {second}"
+        )
+        bad = self.value(f"fcmp uno {type_} {first}, {first}")
+        return self.value(f"select {bits} {bad}, {type_} {first}, {type_} {chosen}")
 
     def _cast(
         self, cast: str, value: str, source: Attribute, target: Attribute, width: int

@@ -39,8 +39,6 @@ BINARY: dict[type[Operation], str] = {
 }
 
 INTRINSICS: dict[type[Operation], str] = {
-    arith.MaximumfOp: "maximum",
-    arith.MinimumfOp: "minimum",
     arith.MaxSIOp: "smax",
     arith.MinSIOp: "smin",
     arith.MaxUIOp: "umax",
@@ -66,6 +64,12 @@ INTRINSICS: dict[type[Operation], str] = {
     math.TanhOp: "tanh",
 }
 """Functions that LLVM knows; those without instructions become calls to libm."""
+
+EXTREMES: dict[type[Operation], str] = {
+    arith.MaximumfOp: "ogt",
+    arith.MinimumfOp: "olt",
+}
+"""The larger and the smaller of two numbers, and the test for the first of them."""
 
 LIBRARY: dict[type[Operation], str] = {
     math.ErfOp: "erf",

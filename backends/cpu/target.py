@@ -39,6 +39,10 @@ def host_target() -> Target:
     )
 
 
+HALVING = ("znver4",)
+"""Processors that do 512 bits in two steps of 256."""
+
+
 def cpu_target(triple: str, cpu: str, features: str) -> Target:
     """A processor with these LLVM names; unknown vector units count as 128 bits."""
     details: dict[str, Any] = {"triple": triple, "cpu": cpu, "features": features}
@@ -46,9 +50,30 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
     arm = triple.startswith(("aarch64", "arm64"))
     details["fused"] = arm or "fma" in enabled
     if "avx512f" in enabled:
-        return Target("cpu", 16, 32, 28, prefetches=True, details=details)
+        return Target(
+            "cpu",
+            lanes=16,
+            halves=cpu in HALVING,
+            registers=32,
+            accumulators=28,
+            prefetches=True,
+            details=details,
+        )
     if "avx2" in enabled:
-        return Target("cpu", 8, 16, 12, prefetches=True, details=details)
+        return Target(
+            "cpu",
+            lanes=8,
+            registers=16,
+            accumulators=12,
+            prefetches=True,
+            details=details,
+        )
     registers = 32 if arm else 16
-    few = registers - 6
-    return Target("cpu", 4, registers, few, prefetches=True, details=details)
+    return Target(
+        "cpu",
+        lanes=4,
+        registers=registers,
+        accumulators=registers - 6,
+        prefetches=True,
+        details=details,
+    )

@@ -35,5 +35,12 @@ def opencl_target(device: str = "cpu") -> Target:
     (of blocks of 16 channels, four blocks a group).
     """
     if device == "gpu":
-        return Target("gpu", 16, 64, 8, 1 << 16, items=64, functions=FUNCTIONS)
-    return Target("gpu", 16, 32, 28, max_grid=128, functions=FUNCTIONS)
+        return Target(
+            "gpu",
+            registers=64,
+            accumulators=8,
+            max_grid=1 << 16,
+            items=64,
+            functions=FUNCTIONS,
+        )
+    return Target("gpu", max_grid=128, functions=FUNCTIONS)

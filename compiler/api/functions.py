@@ -33,6 +33,7 @@ def compile_model(
     config: Mapping[str, Any] | None = None,
     *,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
+    tune: float | None = None,
 ) -> CompiledModel:
     """
     Compile a model for a device, ready to be called.
@@ -43,6 +44,8 @@ def compile_model(
         config: settings under OpenVINO's names, like `INFERENCE_NUM_THREADS`; see
             `ovc.runtime.config`.
         input_shapes: static shapes for inputs with symbolic dimensions, by name.
+        tune: seconds to spend on trying schedules on this machine; what is found is
+            kept for later compilations.
 
     Raises:
         OvcError: the file, the network, a shape or the device is at fault. The message
@@ -58,8 +61,12 @@ def compile_model(
     if is_artifact(path):
         if shapes:
             raise ArtifactError(f"{path}: is compiled already; its shapes are fixed")
+        if tune is not None:
+            raise ArtifactError(f"{path}: is compiled already; tune its model file")
         return import_model(path, device_name, config)
-    return compile_file(path, device_name, config, shapes, conversion=conversion)
+    return compile_file(
+        path, device_name, config, shapes, conversion=conversion, tune=tune
+    )
 
 
 def compile_file(
@@ -69,6 +76,7 @@ def compile_file(
     input_shapes: Mapping[str, tuple[int, ...]],
     observer: Any = None,
     conversion: Conversion | None = None,
+    tune: float | None = None,
 ) -> CompiledModel:
     """Like `compile_model`, for a model file, while `observer` watches."""
     from ovc.compiler.cache import default_folder
@@ -85,6 +93,7 @@ def compile_file(
         conversion=conversion or Conversion(),
         device_type=opencl_device_type() if target == "gpu" else None,
         cache=default_folder(),
+        tune=tune,
         observer=observer or Observer(),
     )
     artifact = kept_artifact(path, target, options)

@@ -109,7 +109,7 @@ def compile_command(
     from ...runtime.artifact import write_artifact
     from ...runtime.devices import opencl_device_type
     from ..cache import default_folder
-    from ..kept import kept_artifact
+    from ..kept import kept_network
 
     check_steps(print_ir_after or [], target, pipeline)
     watched = bool(print_ir_after or stats or verbose or report or opt_log)
@@ -123,19 +123,22 @@ def compile_command(
             winograd=winograd,
             device_type=opencl_device_type() if target == "gpu" else None,
             check_every_pass=verbose,
-            cache=None if no_cache or watched else default_folder(),
+            cache=None if no_cache or (watched and not tune) else default_folder(),
             tune=tune_budget if tune else None,
             verify_each=verify_each,
             samples=tuple(samples or ()),
             reproducers=place.parent,
             observer=records.observer(observer),
         )
-        compiled = kept_artifact(model, target, chosen)
-        if compiled is None:
+        kept = kept_network(model, target, chosen)
+        compiled = kept.find() if kept else None
+        if kept and compiled:
+            kept.write(compiled, place)
+        else:
             from ..driver import compile_file
 
             compiled = compile_file(model, target, chosen)
-        write_artifact(place, compiled)
+            write_artifact(place, compiled)
     records.write(model, chosen, quiet)
     seconds = time.perf_counter() - start
     manifest = compiled.manifest

@@ -12,6 +12,9 @@ import typer
 from .compile import Json, Shapes, parsed_shapes
 from .console import human_bytes, human_flops, print_json, shape_text, show, table
 
+TUNED = ("tuned_kernels", "tuned_layers")
+"""Options that a compilation with a tuned table records: how often it used the table."""
+
 
 def inspect_command(
     file: Annotated[Path, typer.Argument(help="An ONNX file or an .ovc artifact.")],
@@ -57,6 +60,7 @@ def artifact_facts(path: Path) -> dict[str, Any]:
         "arena_bytes": manifest.arena_bytes,
         "kernels": len(manifest.kernels),
         "launches": len(launches),
+        **{key: manifest.options[key] for key in TUNED if key in manifest.options},
         "flops": sum(launch.flops for launch in launches),
         "layers": [
             {
@@ -113,7 +117,7 @@ def show_facts(facts: dict[str, Any]) -> None:
             text = unknown if value is None else human_flops(value)
             numbers.add_row("work", text)
         elif isinstance(value, int | str) and key != "file":
-            numbers.add_row(key, str(value))
+            numbers.add_row(key.replace("_", " "), str(value))
     show(numbers)
 
     if "operations" in facts:

@@ -8,7 +8,6 @@ The choice is made by `compiler/schedule/generate.py` from strides and the targe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -19,7 +18,7 @@ from ...dialects.kernel.nest import NestOp
 from ..schedule.collapse import collapse
 from ..schedule.generate import schedule_nest
 from ..schedule.table import Table
-from ..schedule.tuner import tune
+from ..schedule.tuner import Budget, tune
 from ..targets import find_target
 
 
@@ -46,14 +45,13 @@ class TunedNests(ModulePass):
 
     table: Table
     target: str
-    budget: float | None
-    """Seconds of tuning before; None: the table stays as it is."""
-    tell: Callable[[str], None]
+    budget: Budget | None
+    """For tuning before; None: the table stays as it is."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = find_target(self.target)
         if self.budget is not None:
-            tune(op, target, self.table, self.budget, self.tell)
+            tune(op, target, self.table, self.budget)
         for nest in op.body.block.ops:
             if isinstance(nest, NestOp) and not nest.schedule.loops.data:
                 collapse(nest)

@@ -40,17 +40,17 @@ from .fold import fold
 from .reasons import applied, decline, is_kept
 from .rewrite import FunctionPass, replace
 
-MOVE = 1.2
+MOVE = 1.6
 """Multiplications in the time of a byte that a transform reads or writes."""
 
-STREAM = 3.0
-"""Multiplications in the time of a byte of weights, which come from far memory. More than
-one thread measures: threads share the way, and weights take room in the artifact."""
+STREAM = 0.25
+"""Multiplications in the time of a byte of weights. They come from far memory, but are
+asked for ahead."""
 
-GAIN = 0.9
+GAIN = 0.95
 """Share of the direct cost that Winograd must stay under: it takes memory as well."""
 
-FLIGHT = 8
+FLIGHT = 16
 """Multiply-adds in flight that keep the units busy; with fewer, they wait."""
 
 CHOICES = {"auto": (2, 4), "never": (), "f2": (2,), "f4": (4,)}

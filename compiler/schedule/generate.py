@@ -23,6 +23,9 @@ from .collapse import collapse
 GATHER = 1.5
 """Cost of one element that is loaded or stored by itself, against a full register's 1."""
 
+HALVES = 6
+"""Registers of half the lanes that may be side by side in a tile."""
+
 FOLD = 4
 """Cost of adding up the lanes of a register, per output."""
 
@@ -133,6 +136,7 @@ class Generator:
         info = self.info
         assert info.contraction is not None
         reduce, left, right = info.contraction
+        vector = self._halved(vector)
         kept = [d for d in info.shared if d not in reduce.dims and self.sizes[d] > 1]
         steady = [a for a in (left, right) if a is not None and vector.dim in a.dims]
         across = vector.dim in reduce.dims
@@ -186,6 +190,19 @@ class Generator:
             self.loop("vector", vector.dim, vector.lanes)
         if columns and self._streams(steady):
             self.loop("prefetch", vector.dim, width)  # type: ignore[arg-type]
+
+    def _halved(self, vector: Vector) -> Vector:
+        """Half the lanes, where the last register would be half empty and few fill a row."""
+        half = vector.lanes // 2
+        if not self.target.halves or vector.dim is None or half < 2:
+            return vector
+        size, most = self.sizes[vector.dim], HALVES * half
+        odd = ceil(size / half) % 2 and vector.lanes < size <= most
+        if not odd or vector.dim in self.info.reduced:
+            return vector
+        if not self.info.is_regular(vector.dim, most, half):
+            return vector
+        return Vector(vector.dim, half)
 
     def _streams(self, steady: list[Access]) -> bool:
         """Whether columns come in blocks from beyond the first cache."""
@@ -241,6 +258,8 @@ class Generator:
         strides = {info.lane_stride(a, vector.dim, vector.lanes) for a in steady}
         if not strides <= {0, 1}:
             return 1  # as many rows as there are registers share what is gathered
+        if vector.lanes < self.target.lanes and vector.lanes < self.sizes[vector.dim]:
+            return ceil(self.sizes[vector.dim] / vector.lanes)  # they were halved
         points = prod(self.sizes[d] for d in rows)
         most = ceil(self.sizes[vector.dim] / vector.lanes)
         wished = 2 if points >= 4 else 8 if points == 1 else 4

@@ -4,14 +4,15 @@ Try schedules on this machine and keep the fastest of each nest.
 Every candidate is compiled and timed by itself, on one thread, with cold weights. The
 slowest are dropped after a first look; the others are timed again in turns, so that a slow
 moment of the machine touches all of them alike. The generator's own schedule stays unless
-another one is clearly faster.
+another one is clearly faster. What was found is written after each nest, so that nothing
+is lost when somebody does not want to wait.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 from xdsl.dialects.builtin import ModuleOp
@@ -22,6 +23,7 @@ from ...dialects.kernel.tiles import FuncOp
 from ...dialects.plan import LaunchOp, WeightOp
 from ...dialects.types import buffer_type
 from ..interpreter import main_function
+from ..options import Observer
 from .apply import Lowering
 from .candidates import candidates
 from .collapse import collapse
@@ -34,6 +36,9 @@ FIRST_LOOKS = 2
 
 GAIN = 0.97
 """A schedule replaces the generator's when it takes at most this share of its time."""
+
+GAIN_ELSEWHERE = 0.9
+"""The same when threads would get other parts: what one wrote, another would read."""
 
 FLOPS_PER_SECOND, BYTES_PER_SECOND = 50e9, 10e9
 """About what a thread does: the heaviest nests come first."""
@@ -50,33 +55,52 @@ class Job:
     """About how long the network spends in it."""
 
 
-def tune(
-    module: ModuleOp,
-    target: Target,
-    table: Table,
-    budget: float,
-    tell: Callable[[str], None],
-) -> None:
-    """
-    Put the best schedules of the module's nests into `table`, for `budget` seconds.
+@dataclass(frozen=True)
+class Budget:
+    """How long tuning may go on, and who watches it."""
 
-    Nests that the table knows are left alone. `tell` hears how it went.
+    deadline: float
+    observer: Observer
+
+    @staticmethod
+    def of(seconds: float, observer: Observer) -> Budget:
+        """From now on."""
+        return Budget(time.monotonic() + seconds, observer)
+
+    def half(self) -> Budget:
+        """What comes first may take half of what is left."""
+        now = time.monotonic()
+        return replace(self, deadline=now + (self.deadline - now) / 2)
+
+    @property
+    def is_spent(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+
+def tune(module: ModuleOp, target: Target, table: Table, budget: Budget) -> None:
     """
-    deadline = time.monotonic() + budget
+    Put the best schedules of the module's nests into `table`, and the table on disk.
+
+    Nests that the table knows are left alone.
+    """
     jobs = [job for job in _jobs(module) if not _is_known(job.nest, target, table)]
     better = done = 0
     for job in jobs:
-        if time.monotonic() > deadline:
+        if budget.is_spent:
             break
-        entry = best_schedule(job, target, table.version, deadline)
-        table.entries[table.key(job.nest, target)] = entry
-        better += entry.schedule != entry.untuned
+        key = table.key(job.nest, target)
+        if key not in table.entries:  # several nests may be the same but for the name
+            budget.observer.started(f"tune {job.nest.sym_name.data}", done, len(jobs))
+            entry = best_schedule(job, target, table.version, budget.deadline)
+            table.entries[key] = entry
+            better += entry.schedule != entry.untuned
+            table.write()
         done += 1
-    table.write()
-    tell(
-        f"{done} of {len(jobs)} kernels tuned, {better} of them faster than before"
-        + (": the budget is spent" if done < len(jobs) else "")
-    )
+    if jobs:
+        budget.observer.told(
+            f"{done} of {len(jobs)} kernels tuned, {better} of them faster than before"
+            + (": the budget is spent" if done < len(jobs) else "")
+        )
 
 
 def _is_known(nest: NestOp, target: Target, table: Table) -> bool:
@@ -97,13 +121,17 @@ def _jobs(module: ModuleOp) -> list[Job]:
         if not own:
             continue
         collapse(nest)
-        cold = tuple(
-            position
-            for position, value in enumerate(own[0].buffers)
-            if isinstance(value.owner, WeightOp)
-        )
-        jobs.append(Job(nest, cold, sum(map(_work, own))))
+        jobs.append(Job(nest, cold_buffers(own[0]), sum(map(_work, own))))
     return sorted(jobs, key=lambda job: -job.seconds)
+
+
+def cold_buffers(launch: LaunchOp) -> tuple[int, ...]:
+    """Positions of the buffers of a launch that hold weights."""
+    return tuple(
+        position
+        for position, value in enumerate(launch.buffers)
+        if isinstance(value.owner, WeightOp)
+    )
 
 
 def _work(launch: LaunchOp) -> float:
@@ -122,7 +150,7 @@ def best_schedule(job: Job, target: Target, version: str, deadline: float) -> En
     memory = memory_for(funcs[0], job.cold)
     times: dict[int, Measured] = {}
     for number, func in enumerate(funcs):
-        if times and time.monotonic() > deadline:
+        if times and time.monotonic() >= deadline:
             break
         times[number] = Measured(func, target, memory)
         for _ in range(FIRST_LOOKS):
@@ -132,9 +160,13 @@ def best_schedule(job: Job, target: Target, version: str, deadline: float) -> En
     for _ in range(ROUNDS):
         for number in finalists:
             times[number].measure()
-    best = min(finalists, key=lambda number: times[number].least)
-    if times[best].least > GAIN * times[0].least:
-        best = 0
+    best = 0
+    for number in sorted(finalists, key=lambda number: times[number].least):
+        elsewhere = _shared_by(schedules[number]) != _shared_by(schedules[0])
+        gain = GAIN_ELSEWHERE if elsewhere else GAIN
+        if times[number].least <= gain * times[0].least:
+            best = number
+            break
     return Entry(
         kernel=_described(job.nest),
         cpu=str(target.details.get("cpu", target.name)),
@@ -144,6 +176,12 @@ def best_schedule(job: Job, target: Target, version: str, deadline: float) -> En
         untuned=str(schedules[0]),
         untuned_microseconds=round(times[0].least * 1e6, 3),
     )
+
+
+def _shared_by(schedule: ScheduleAttr) -> str | None:
+    """The dimension whose parts go to different threads."""
+    parallel = (loop for loop in schedule.loops if loop.mapping.data == "parallel")
+    return next((loop.dim.data for loop in parallel), None)
 
 
 def _lowered(nest: NestOp, schedule: ScheduleAttr) -> FuncOp:

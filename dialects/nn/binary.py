@@ -272,10 +272,13 @@ class ClipOp(Elementwise):
     def loops(self, k: Loops) -> None:
         n = grid(k, shape_of(self.output))
         value = n.read(self.x, n.indices)
+        # a NaN stays: these are one instruction each, a maximum of two values is three
         if self.min is not None:
-            value = n.maximum(value, n.read(self.min, [0] * len(shape_of(self.min))))
+            low = n.read(self.min, [0] * len(shape_of(self.min)))
+            value = n.where(value < low, low, value)
         if self.max is not None:
-            value = n.minimum(value, n.read(self.max, [0] * len(shape_of(self.max))))
+            high = n.read(self.max, [0] * len(shape_of(self.max)))
+            value = n.where(value > high, high, value)
         n.write(value, self.output, n.indices)
 
 

@@ -131,6 +131,23 @@ class TestNetworks:
         assert again.manifest.kernels == first.manifest.kernels
         assert again.path is None
 
+    def test_what_is_kept_is_written_as_it_is(
+        self, model: Path, tmp_path: Path
+    ) -> None:
+        options = CompileOptions(cache=tmp_path / "cache")
+        compiled = driver.compile_file(model, "cpu", options)
+        place, output = kept.kept_network(model, "cpu", options), tmp_path / "new.ovc"
+        assert place is not None
+        found = place.find()
+        assert found is not None
+
+        place.write(found, output)
+        assert output.read_bytes() == file_bytes(compiled, tmp_path / "m.ovc")
+
+        place.files.drop(place.key)  # somebody else makes room
+        place.write(found, tmp_path / "again.ovc")
+        assert (tmp_path / "again.ovc").read_bytes() == output.read_bytes()
+
     def test_a_damaged_artifact_is_compiled_anew(
         self, model: Path, tmp_path: Path
     ) -> None:

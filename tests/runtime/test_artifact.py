@@ -14,7 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ovc.runtime import archive
-from ovc.runtime.artifact import Artifact, read_artifact, write_artifact
+from ovc.runtime.artifact import (
+    Artifact,
+    copy_artifact,
+    read_artifact,
+    write_artifact,
+)
 from ovc.runtime.errors import ArtifactError
 from ovc.runtime.manifest import Weight
 
@@ -124,8 +129,8 @@ def test_more_bytes_are_found(file: Path) -> None:
 
 
 def test_another_version(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "VERSION", 2)
-    assert "format 1 and this ovc reads format 2: compile" in refused(file)
+    monkeypatch.setattr(archive, "VERSION", 3)
+    assert "format 2 and this ovc reads format 3: compile" in refused(file)
 
 
 def test_other_files(tmp_path: Path) -> None:
@@ -263,3 +268,21 @@ def test_parts_that_do_not_fit_are_not_written(tiny: Make, tmp_path: Path) -> No
         {"weights": (Weight("a", 0, 4096),)},
     ):
         assert "manifest: " in unwritable(path, tiny(**changes))
+
+
+def test_a_copy_is_the_same_file(file: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.ovc"
+    copy.write_text("what was here before")
+
+    copy_artifact(file, copy)
+
+    assert copy.read_bytes() == file.read_bytes()
+    read_artifact(copy)
+
+
+def test_a_copy_that_cannot_be_made(file: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        copy_artifact(tmp_path / "missing.ovc", tmp_path / "copy.ovc")
+    with pytest.raises(ArtifactError, match=r"copy\.ovc: cannot be written"):
+        copy_artifact(file, tmp_path / "no" / "copy.ovc")
+    assert [path for path in tmp_path.iterdir() if path != file] == []

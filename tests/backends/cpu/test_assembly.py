@@ -55,12 +55,23 @@ def matmul(rows: int, columns: int, inner: int) -> ModuleOp:
     return build.finish()
 
 
+def batched(batch: int, rows: int, columns: int, inner: int) -> ModuleOp:
+    """A product of two values for each matrix of a batch."""
+    build = NetworkBuilder([batch, rows, inner], [batch, inner, columns])
+    build.add(nn.MatmulOp, *build.values[:2])
+    return build.finish()
+
+
 KERNELS: dict[str, tuple[ModuleOp, str, str, int]] = {
     "conv3x3": (conv(64, 64, 28, 3), "never", "conv", 16),
     "conv1x1": (conv(128, 128, 14, 1), "never", "conv", 16),
     "stem": (conv(3, 32, 56, 3), "never", "conv", 16),
     "depthwise": (conv(64, 64, 28, 3, group=64), "never", "conv", 3),
     "matmul": (matmul(128, 256, 256), "never", "matmul", 16),
+    "grouped": (conv(128, 128, 14, 3, group=4), "never", "conv", 16),
+    "one row": (matmul(1, 1024, 512), "never", "matmul", 4),
+    "batched": (batched(12, 64, 64, 64), "never", "matmul", 16),
+    "attention": (batched(12, 197, 197, 64), "never", "matmul", 16),
     "winograd": (conv(64, 64, 28, 3), "auto", "winograd_product", 12),
 }
 """Networks, whether Winograd may be used, a kernel's name, multiply-adds of its loop."""
