@@ -9,15 +9,18 @@ by element; any other where it is defined.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
 from itertools import product
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerAttr, i1
+from xdsl.dialects.builtin import (
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    i1,
+)
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 
 from ..dialects.kernel.affine import Counter, Linear, Term, flatten, linear
@@ -38,243 +41,16 @@ from ..dialects.kernel.tiles import (
     tile_type,
 )
 from ..dialects.types import dtype_of
+from .leaves import Access, Body, Index, Leaves, Lines, Place, Scope, Tile
 
 LANE = "lane"
 
 CACHE_LINE = 64
 """Bytes."""
-Index: TypeAlias = tuple[int, ...]
-Lines: TypeAlias = "list[str | Lines]"
 
 
-@dataclass
-class Tile:
-    """The registers of a tile value, made when they are first asked for."""
-
-    type: TileType
-    make: Callable[[Index], str] | None = None
-    cells: dict[Index, str] = field(default_factory=dict[Index, str])
-    wide: dict[tuple[Index, int], str] = field(
-        default_factory=dict[tuple[Index, int], str]
-    )
-    last_use: bool = False
-    """Whether a loop that carries it on is all that still reads it."""
-
-    @property
-    def indices(self) -> Iterator[Index]:
-        return product(*map(range, self.type.dims))
-
-    def __getitem__(self, index: Index) -> str:
-        if index not in self.cells:
-            assert self.make is not None
-            self.cells[index] = self.make(index)
-        return self.cells[index]
-
-    def force(self) -> Tile:
-        for index in self.indices:
-            self[index]
-        return self
-
-
-@dataclass
-class Scope:
-    """The body of a loop: its counters, and lines that are computed once at its start."""
-
-    counters: set[SSAValue]
-    head: Lines
-    memo: dict[Any, str] = field(default_factory=dict[Any, str])
-
-
-@dataclass(frozen=True)
-class Place:
-    """
-    A register's place: a pointer, a constant offset, the distance between lanes.
-
-    `base` is the start of the buffer: a place that may always be read.
-    """
-
-    pointer: str
-    constant: int
-    stride: int
-    base: str
-
-
-@dataclass(frozen=True)
-class Access:
-    """A load or store, read once: an operation takes long to say its parts."""
-
-    buffer: SSAValue
-    element: Attribute
-    type: TileType
-    flat: Linear
-    """The element offset, in loop counters, tile dimensions and the lane."""
-    offset: SSAValue | None
-    mask: SSAValue | None
-    part: tuple[int, int] | None
-    fill: Attribute | None = None
-    hint: str | None = None
-    ahead: int = 0
-
-    @property
-    def width(self) -> int:
-        return self.type.width
-
-    def lanes_inside(self, index: Index) -> int:
-        """How many lanes of this register exist."""
-        if self.part is None:
-            return self.width
-        dim, count = self.part
-        before = index[dim] * self.width if dim >= 0 else 0
-        return min(max(count - before, 0), self.width)
-
-
-def flat_lines(lines: Lines) -> Iterator[str]:
-    """The text of nested lines, in order."""
-    for line in lines:
-        if isinstance(line, str):
-            yield line
-        else:
-            yield from flat_lines(line)
-
-
-class Expander(ABC):
+class Expander(Leaves):
     """Writes one kernel. Subclasses spell the leaves."""
-
-    def __init__(self) -> None:
-        self.values: dict[SSAValue, Tile] = {}
-        self.names: dict[SSAValue, str] = {}
-        self.scopes: list[Scope] = []
-        self.count = 0
-        self.lines: Lines = []
-        self.out = self.lines
-        self.hint: str | None = None
-        self.last_use = False
-
-    # text
-
-    def fresh(self, hint: str | None) -> str:
-        """A new name; without a hint, after the tile that is being written."""
-        self.count += 1
-        return f"{hint or self.hint or 'v'}_{self.count}"
-
-    def line(self, text: str) -> None:
-        self.out.append(text)
-
-    # leaves: structure and addresses
-
-    @abstractmethod
-    def counted(
-        self,
-        counter: str,
-        extent: int,
-        mapping: str,
-        carried: list[Tile],
-        body: Callable[[list[Tile], Lines], list[Tile]],
-    ) -> list[Tile]:
-        """A loop around `body(carried, head)`, which returns the next carried tiles."""
-
-    @abstractmethod
-    def grid(
-        self,
-        counters: Sequence[tuple[str, int]],
-        base: int,
-        body: Callable[[Lines], None],
-    ) -> None:
-        """The flat grid points from `base` on, as counters, around `body(head)`."""
-
-    @abstractmethod
-    def advance(
-        self, pointer: str, terms: Sequence[tuple[str, int]], element: Attribute
-    ) -> str:
-        """`pointer` moved by a sum of multiples of integers, in elements."""
-
-    @abstractmethod
-    def integer(self, terms: Sequence[tuple[str, int]], constant: int) -> str:
-        """A sum of multiples of integers."""
-
-    @abstractmethod
-    def quotient(self, value: str, divisor: int, remainder: bool) -> str:
-        """A non-negative integer divided by a constant."""
-
-    # leaves: registers
-
-    @abstractmethod
-    def load(self, place: Place, type_: TileType, hint: str | None) -> str:
-        """A register from lanes `stride` apart (0: one element for all lanes)."""
-
-    @abstractmethod
-    def load_where(
-        self, place: Place, type_: TileType, mask: str | int, fill: Attribute | None
-    ) -> str:
-        """Like `load`; `fill` in lanes that `mask` (or the first so many) leaves out."""
-
-    @abstractmethod
-    def gather(
-        self,
-        place: Place,
-        offset: str | None,
-        lanes: Sequence[str] | None,
-        type_: TileType,
-        mask: str | int | None,
-        fill: Attribute | None,
-    ) -> str:
-        """A register from single places: `lanes` or `place`, moved by `offset`'s lanes."""
-
-    @abstractmethod
-    def store(self, value: str, place: Place, type_: TileType) -> None:
-        """A register to lanes `stride` apart."""
-
-    @abstractmethod
-    def store_where(
-        self, value: str, place: Place, type_: TileType, mask: str | int
-    ) -> None:
-        """Like `store`, for the lanes of `mask` (or the first so many)."""
-
-    @abstractmethod
-    def scatter(
-        self,
-        value: str,
-        place: Place,
-        offset: str | None,
-        lanes: Sequence[str] | None,
-        type_: TileType,
-        mask: str | int | None,
-    ) -> None:
-        """A register to single places, as in `gather`."""
-
-    @abstractmethod
-    def constant(self, value: Attribute, width: int) -> str:
-        """A number in all lanes."""
-
-    @abstractmethod
-    def positions(
-        self, base: str | None, constant: int, stride: int, width: int
-    ) -> str:
-        """`base + constant + stride * lane` as 64-bit integers."""
-
-    @abstractmethod
-    def splat(self, value: str, element: Attribute, width: int) -> str:
-        """A scalar in all lanes."""
-
-    @abstractmethod
-    def from_lanes(self, values: Sequence[str], element: Attribute) -> str:
-        """A register from scalars."""
-
-    @abstractmethod
-    def fma(self, a: str, b: str, c: str, element: Attribute, width: int) -> str:
-        """`a * b + c`; of integers, product and sum."""
-
-    @abstractmethod
-    def scalar(self, op: Operation, operands: Sequence[str], width: int) -> str:
-        """One operation of a scalar body on registers."""
-
-    @abstractmethod
-    def combine(self, kind: str, a: str, b: str, element: Attribute, width: int) -> str:
-        """`a kind b`, one of the reductions."""
-
-    @abstractmethod
-    def halves(self, value: str, element: Attribute, width: int) -> tuple[str, str]:
-        """The lower and the upper half of a register."""
 
     # walking
 
@@ -469,11 +245,18 @@ class Expander(ABC):
             op.fill,
             op.result.name_hint,
             0 if op.ahead is None else op.ahead.value.data,
+            None if op.across is None else op.across.value.data,
         )
         always = access.mask is None and access.offset is None
         seen: dict[Any, str] = {}
+        turned: dict[Index, list[str]] = {}
 
         def make(index: Index) -> str:
+            if access.across is not None:
+                first = (*index[: access.across], 0, *index[access.across + 1 :])
+                if first not in turned:
+                    turned[first] = self._transposed(access, first)
+                return turned[first][index[access.across]]
             if not always:
                 return self._load(access, index)
             key = (self.at(access.flat, index), access.lanes_inside(index))
@@ -484,6 +267,34 @@ class Expander(ABC):
         self.define(op, make)
         if any(isinstance(use.operation, StoreOp) for use in op.buffer.uses):
             self.values[op.result].force()
+
+    def _transposed(self, access: Access, first: Index) -> list[str]:
+        """The registers along `access.across`: each lane's elements are neighbours."""
+        assert access.across is not None
+        count, width = access.type.dims[access.across], access.width
+        rows: list[str] = []
+        for lane in range(width):
+            if lane >= access.lanes_inside(first):
+                assert access.fill is not None
+                rows.append(self.constant(access.fill, width))
+                continue
+            here = self.at(access.flat, first, lane)
+            buffer = self.names[access.buffer]
+            pointer = self.pointer(buffer, here.terms, access.element)
+            place = Place(pointer, here.constant, 1, buffer)
+            rows.append(
+                self.load(place, access.type, access.hint)
+                if count == width
+                else self.load_where(place, access.type, count, _zero(access.element))
+            )
+        half = width // 2
+        for _ in range(half.bit_length()):
+            rows = [
+                self.interleave(rows[i], rows[i + half], access.type, last)
+                for i in range(half)
+                for last in (False, True)
+            ]
+        return rows[:count]
 
     def _load(self, access: Access, index: Index) -> str:
         type_, fill, width = access.type, access.fill, access.width
@@ -542,14 +353,6 @@ class Expander(ABC):
         bytes_ = place.constant * dtype_of(access.element).itemsize
         if bytes_ % CACHE_LINE == 0:
             self.prefetch(there, access.element)
-
-    @abstractmethod
-    def prefetch(self, place: Place, element: Attribute) -> None:
-        """Ask for the cache line of an element."""
-
-    @abstractmethod
-    def shifted(self, place: Place, element: Attribute) -> str:
-        """The pointer of a place with its constant offset added."""
 
     @emit.register
     def _(self, op: StoreOp) -> None:
@@ -720,28 +523,6 @@ class Expander(ABC):
         return registers[body.result]
 
 
-@dataclass(frozen=True)
-class Body:
-    """The scalar body of an apply: operations, with the places of their operands."""
-
-    steps: list[tuple[Operation, list[int]]]
-    result: int
-
-    @staticmethod
-    def of(op: ApplyOp) -> Body:
-        """Values are numbered: the arguments, then the results, in order."""
-        block = op.body.block
-        places: dict[SSAValue, int] = {v: i for i, v in enumerate(block.args)}
-        steps: list[tuple[Operation, list[int]]] = []
-        for inner in block.ops:
-            operands = [places[v] for v in inner.operands]
-            if isinstance(inner, YieldOp):
-                return Body(steps, operands[0])
-            places[inner.results[0]] = len(places)
-            steps.append((inner, operands))
-        raise AssertionError("an apply ends with a yield")
-
-
 def is_last_use(value: SSAValue) -> bool:
     """Whether `value`, which a loop changes or made, has no reader but one."""
     made = isinstance(value.owner, Block | LoopOp | ContractOp | FoldOp)
@@ -754,3 +535,8 @@ def _extent(counter: SSAValue) -> int:
     loop = counter.owner.parent_op()
     assert isinstance(loop, LoopOp)
     return loop.nest[counter.index][1]
+
+
+def _zero(element: Attribute) -> Attribute:
+    number: type[Any] = IntegerAttr if isinstance(element, IntegerType) else FloatAttr
+    return number(0, element)

@@ -33,6 +33,8 @@ class Target:
     """Bytes that a thread reads again from near: most of what its second cache holds."""
     prefetches: bool = False
     """Whether asking for memory that is needed soon pays."""
+    transposes: bool = False
+    """Whether squares of registers are transposed quickly."""
     items: int = 1
     """Work-items of a group that take the place of lanes; 1: lanes are vectors."""
     functions: frozenset[str] = frozenset()

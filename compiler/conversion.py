@@ -229,11 +229,11 @@ def parse_scales(value: Any) -> Named:
 def parse_words(value: Any) -> tuple[str, ...]:
     """Names: a text with commas, or a sequence of such texts."""
     texts: Iterable[Any] = [value] if isinstance(value, str) else value
-    words = (w.strip() for text in texts for w in _outside_brackets(str(text)))
+    words = (w.strip() for text in texts for w in outside_brackets(str(text)))
     return tuple(dict.fromkeys(w for w in words if w))
 
 
-def _outside_brackets(text: str) -> Iterator[str]:
+def outside_brackets(text: str) -> Iterator[str]:
     """The parts between commas that stand in no brackets."""
     depth, start = 0, 0
     for index, letter in enumerate(text):

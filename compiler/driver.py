@@ -56,7 +56,8 @@ NETWORK = (
     "recognize-activations,recognize-layer-norm,recognize-shuffle,cancel-transposes,"
     "decompose-linear,fold-constants,merge-linear,fold-constants,"
     "fuse-linear,fold-constants,merge-linear{pairs=true},fold-constants,"
-    "move-strides,fuse-groups,fuse-horizontal,fold-constants,cse,dce"
+    "move-strides,fuse-groups,fuse-horizontal,recognize-attention,"
+    "fold-constants,cse,dce"
 )
 """The generic passes; `--pipeline` replaces them."""
 

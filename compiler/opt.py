@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
 from ..runtime.errors import CompileError, OvcError
+from .exporters.to_ir import remember_weights
 from .options import Observer, PassReport
 from .pipeline import Pipeline, parse_pipeline, unknown
 from .registry import PASSES, make_context
@@ -131,9 +133,10 @@ def _read(file: str) -> str:
     if file == "-":
         return sys.stdin.read()
     try:
-        with open(file, encoding="utf-8") as stream:
-            return stream.read()
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(file).read_text(encoding="utf-8")
+        remember_weights(Path(file))
+        return text
+    except (OSError, ValueError, KeyError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         typer.echo(f"{file} cannot be read: {reason}", err=True)
         raise typer.Exit(1) from error

@@ -18,6 +18,7 @@ from ..dialects.types import dtype_of, is_static
 from .frontends import base
 from .locations import source_names
 from .passes import PASSES
+from .passes.fix_shapes import fix_shapes
 from .pipeline import parse_pipeline
 from .registry import make_context
 
@@ -75,9 +76,13 @@ def read_network(path: Path, input_shapes: Mapping[str, Sequence[int]]) -> Netwo
         OvcError: the file cannot be read, uses what is not known, or a shape does not
             fit it.
     """
-    from .frontends.onnx import import_onnx
+    from .driver import read_model
+    from .options import CompileOptions
 
-    model = import_onnx(path, input_shapes)
+    shapes = {name: tuple(shape) for name, shape in input_shapes.items()}
+    model = read_model(path, CompileOptions(input_shapes=shapes))
+    if path.suffix == ".mlir":
+        fix_shapes(model.module, shapes)
     parse_pipeline(PIPELINE, PASSES).run(model.module, make_context())
     operations = list(model.function.walk())
     constants = [op.array for op in operations if isinstance(op, ConstantOp)]

@@ -14,7 +14,8 @@ import numpy as np
 from hypothesis import strategies as st
 from ovc.dialects.kernel.build import Loops, Nest, Scalar
 from ovc.dialects.kernel.evaluate import evaluate_nest
-from ovc.dialects.kernel.nest import NestOp, ReadOp, ScheduleAttr, WriteOp
+from ovc.dialects.kernel.nest import NestOp, ReadOp, WriteOp
+from ovc.dialects.kernel.schedule import ScheduleAttr
 from ovc.dialects.types import Array, element_of
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Block, SSAValue

@@ -14,8 +14,9 @@ from ovc.backends.cpu.target import host_target
 from ovc.compiler.schedule.apply import Lowering
 from ovc.dialects.kernel.build import Loops
 from ovc.dialects.kernel.evaluate import evaluate_nest
-from ovc.dialects.kernel.nest import NestOp, ScheduleAttr
+from ovc.dialects.kernel.nest import NestOp
 from ovc.dialects.kernel.scalar import Scalar
+from ovc.dialects.kernel.schedule import ScheduleAttr
 from ovc.dialects.types import Array, element_of
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import Block

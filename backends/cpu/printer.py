@@ -18,7 +18,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Operation
 
 from ...dialects.kernel.tiles import FuncOp, StoreOp, TileType
-from ..expand import Expander, Lines, Place, Tile, flat_lines
+from ..expand import Expander
+from ..leaves import Lines, Place, Tile, flat_lines
 from .spelling import (
     CASTS,
     EXTREMES,
@@ -225,6 +226,16 @@ class LLVMPrinter(Expander):
         self.declared.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
         # for reading, into the second cache, data
         self.line(f"  call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 2, i32 1)")
+
+    def interleave(self, a: str, b: str, type_: TileType, last: bool) -> str:
+        width = type_.width
+        start = width // 2 if last else 0
+        places = [start + i // 2 + i % 2 * width for i in range(width)]
+        mask = ", ".join(f"i32 {place}" for place in places)
+        register = spelled(element_name(type_.element), width)
+        return self.value(
+            f"shufflevector {register} {a}, {register} {b}, <{width} x i32> <{mask}>"
+        )
 
     # memory
 

@@ -57,6 +57,7 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
             registers=32,
             accumulators=28,
             prefetches=True,
+            transposes=True,
             details=details,
         )
     if "avx2" in enabled:
@@ -66,6 +67,7 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
             registers=16,
             accumulators=12,
             prefetches=True,
+            transposes=True,
             details=details,
         )
     registers = 32 if arm else 16
@@ -75,5 +77,6 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
         registers=registers,
         accumulators=registers - 6,
         prefetches=True,
+        transposes=True,
         details=details,
     )

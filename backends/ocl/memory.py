@@ -11,7 +11,8 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr
 from xdsl.ir import Attribute
 
 from ...dialects.kernel.tiles import TileType
-from ..expand import Expander, Place
+from ..expand import Expander
+from ..leaves import Place
 from .elements import BOOL, literal, memory_name, register_name
 
 LANES = "0123456789abcdef"
@@ -114,6 +115,18 @@ class MemoryPrinter(Expander, ABC):
         if element == BOOL and width > 1:
             return self.value(f"uchar{width}", f"convert_uchar{width}({value} & 1)")
         return value
+
+    def interleave(self, a: str, b: str, type_: TileType, last: bool) -> str:
+        name, half = register_name(type_.element, type_.width), "hi" if last else "lo"
+        return self.value(name, self._zipped(f"{a}.{half}", f"{b}.{half}", type_))
+
+    def _zipped(self, a: str, b: str, type_: TileType) -> str:
+        """The elements of two halves in turn."""
+        parts = [f"({h}).s{i:x}" for i in range(type_.width // 2) for h in (a, b)]
+        if type_.width == 2:
+            parts = [a, b]
+        name = register_name(type_.element, type_.width)
+        return f"({name})({', '.join(parts)})"
 
     def prefetch(self, place: Place, element: Attribute) -> None:
         self.line(f"prefetch({self._address(place)}, 1);")

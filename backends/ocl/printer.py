@@ -31,7 +31,7 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr
 from xdsl.ir import Attribute, Block, Operation
 
 from ...dialects.kernel.tiles import FuncOp, StoreOp, buffer_type, work_items
-from ..expand import Lines, Tile, flat_lines
+from ..leaves import Lines, Tile, flat_lines
 from .elements import BOOL, FLOATS, literal, memory_name, register_name
 from .memory import MemoryPrinter, atom, summed
 from .spelling import Speller

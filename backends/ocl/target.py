@@ -43,4 +43,4 @@ def opencl_target(device: str = "cpu") -> Target:
             items=64,
             functions=FUNCTIONS,
         )
-    return Target("gpu", max_grid=128, functions=FUNCTIONS)
+    return Target("gpu", max_grid=128, transposes=True, functions=FUNCTIONS)

@@ -45,7 +45,7 @@ def convert_model(
     input name, do too.
 
     Args:
-        input_shape: static sizes: one shape, or shapes by input name.
+        input_shape: static sizes: one shape, one for each input, or shapes by input name.
         batch: the first size of all inputs.
         input: tensors or layers that become the inputs.
         output: tensors or layers that become the outputs.
@@ -95,22 +95,22 @@ def convert_model(
 
 
 def _shapes(value: Any) -> dict[str, tuple[int, ...]]:
-    from ovc.compiler.options import parse_input_shape
+    from ovc.compiler.options import parse_input_shapes, shapes_by_place
 
     if value is None:
         return {}
     if isinstance(value, Mapping):
         pairs: Mapping[Any, Sequence[int]] = value  # pyright: ignore[reportUnknownVariableType]
         return {str(name): tuple(map(int, shape)) for name, shape in pairs.items()}
-    if isinstance(value, str):
+    items: list[Any] = [value] if isinstance(value, str) else list(value)
+    if items and isinstance(items[0], str):
         try:
-            return dict([parse_input_shape(value)])
+            return parse_input_shapes(items)
         except ValueError as problem:
             raise InputError(str(problem)) from problem
-    items = list(value)
-    if items and isinstance(items[0], str):
-        return {name: shape for text in items for name, shape in _shapes(text).items()}
-    return {"": tuple(map(int, items))}
+    several = bool(items) and isinstance(items[0], Sequence)
+    shapes: list[Any] = items if several else [items]
+    return shapes_by_place([tuple(map(int, shape)) for shape in shapes])
 
 
 def _described(

@@ -18,10 +18,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ..conversion import Conversion, make_conversion
-from ..options import Shape, parse_input_shape
+from ..options import Shape, parse_input_shapes
 
 ARTIFACT = ".ovc"
-SQUARE = str.maketrans("()", "[]")
 
 Many = list[str] | None
 
@@ -146,24 +145,10 @@ def _inputs(
 
 def parsed_shapes(texts: list[str] | None) -> dict[str, Shape]:
     """Shapes by input name. A malformed one is wrong usage."""
-    from ..conversion import parse_words
-
-    shapes: dict[str, Shape] = {}
-    for text in texts or []:
-        bracketed = any(bracket in text for bracket in "[(")
-        for part in parse_words(text) if bracketed else [text]:
-            try:
-                name, shape = parse_input_shape(part.translate(SQUARE))
-            except ValueError as problem:
-                raise typer.BadParameter(
-                    str(problem), param_hint="--input-shape"
-                ) from problem
-            if name in shapes:
-                raise typer.BadParameter(
-                    f"the shape of '{name}' is given twice", param_hint="--input-shape"
-                )
-            shapes[name] = shape
-    return shapes
+    try:
+        return parse_input_shapes(texts or [])
+    except ValueError as problem:
+        raise typer.BadParameter(str(problem), param_hint="--input-shape") from problem
 
 
 def converts(command: Callable[..., None]) -> Callable[..., None]:

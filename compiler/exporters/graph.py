@@ -26,7 +26,7 @@ from ...runtime.errors import UnsupportedOperation
 from ..frontends.onnx.tensors import DTYPES as ONNX_DTYPES
 from ..interpreter import input_names, output_names
 from ..locations import describe, source_names
-from .operators import INTERNAL, WRITERS, operator_name
+from .operators import APART, INTERNAL, WRITERS, operator_name
 
 OPSET = 24
 """The newest that today's engines run."""
@@ -225,7 +225,7 @@ def has_operator(op: NNOp) -> bool:
     """Whether ONNX has an operator for an operation."""
     if type(op) in WRITERS:
         return True
-    if op.name in INTERNAL:
+    if op.name in INTERNAL | APART:
         return False
     try:
         onnx.defs.get_schema(operator_name(op), OPSET)

@@ -16,7 +16,7 @@ from xdsl.dialects.builtin import FloatAttr, IntegerAttr
 
 from ...dialects import nn
 from ...dialects.const import WeightAttr
-from ...dialects.nn.base import NNOp
+from ...dialects.nn.base import NNOp, integer
 from ...dialects.types import shape_of, value_dtype
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ NAMES: dict[type[NNOp], str] = {
 
 INTERNAL = frozenset({"nn.interpolate", "nn.fused", "nn.yield"})
 """Operations that only lowering makes."""
+
+APART = frozenset({"nn.attention"})
+"""Operations that few engines have: their decomposition is written."""
 
 
 def operator_name(op: NNOp) -> str:
@@ -83,6 +86,21 @@ def write_max_pool_indices(writer: GraphWriter, op: NNOp) -> None:
     writer.node("MaxPool", op, inputs, outputs, **writer.attributes(op))
 
 
+def write_channel_shuffle(writer: GraphWriter, op: NNOp) -> None:
+    """Reshape, transpose of two dimensions, reshape."""
+    assert isinstance(op, nn.ChannelShuffleOp)
+    batch, channels, *place = shape_of(op.x)
+    group = integer(op.group)
+    apart = np.array([batch, group, channels // group, *place], np.int64)
+    shape = writer.constant(apart)
+    groups, turned = writer.fresh("groups"), writer.fresh("turned")
+    writer.node("Reshape", op, [writer.name(op.x), shape], [groups])
+    perm = [0, 2, 1, *range(3, len(place) + 3)]
+    writer.node("Transpose", op, [groups], [turned], perm=perm)
+    together = writer.constant(np.array([batch, channels, *place], np.int64))
+    writer.node("Reshape", op, [turned, together], [writer.name(op.output)])
+
+
 def write_fill(writer: GraphWriter, op: NNOp) -> None:
     """The number is a tensor of one element in ONNX."""
     value = op.properties.get("value")
@@ -113,6 +131,7 @@ def write_swish(writer: GraphWriter, op: NNOp) -> None:
 
 
 WRITERS: dict[type[NNOp], Writer] = {
+    nn.ChannelShuffleOp: write_channel_shuffle,
     nn.FillOp: write_fill,
     nn.MaxPoolIndicesOp: write_max_pool_indices,
     nn.ScaleShiftOp: write_scale_shift,

@@ -2,18 +2,22 @@
 Write a network as IR text, with its weights in a safetensors file beside it.
 
 The text refers to weights by content hash: `#const.weight<"…">` is the tensor of that
-name in the file. `read_ir` puts the two together again.
+name in the file. `read_ir` puts the two together again. The layers that an operation came
+from are its location: `loc("conv1")`.
 """
 
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.parser import Parser
+from xdsl.printer import Printer
 from xdsl.utils.exceptions import ParseError
 
 from ...dialects.const import (
@@ -26,6 +30,7 @@ from ...dialects.const import (
 )
 from ...dialects.types import Array
 from ...runtime.errors import ImportFailure, OvcError
+from ..locations import source_names
 from ..registry import make_context
 
 SUFFIX = ".safetensors"
@@ -61,13 +66,30 @@ def write_ir(module: ModuleOp, path: Path) -> list[Path]:
     arrays = referenced(module)
     beside = path.with_suffix(SUFFIX)
     try:
-        path.write_text(str(module) + "\n", encoding="utf-8")
+        path.write_text(text_with_sources(module) + "\n", encoding="utf-8")
         if arrays:
             beside.write_bytes(safetensors(arrays))
     except OSError as problem:
         reason = problem.strerror or problem
         raise OvcError(f"{path}: cannot be written: {reason}") from problem
     return [path, beside] if arrays else [path]
+
+
+def text_with_sources(module: ModuleOp) -> str:
+    """The text of a module, with the layers that operations came from."""
+    text = StringIO()
+    SourcePrinter(text).print_op(module)
+    return text.getvalue()
+
+
+class SourcePrinter(Printer):
+    """Prints the locations that name layers, and no unknown ones."""
+
+    def print_op(self, op: Operation) -> None:
+        super().print_op(op)
+        if source_names(op):
+            self.print_string(" ")
+            self.print_attribute(op.location)
 
 
 def referenced(module: ModuleOp) -> dict[str, Array]:
@@ -114,14 +136,24 @@ def read_ir(path: Path) -> ModuleOp:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        beside = path.with_suffix(SUFFIX)
-        if beside.exists():
-            for array in _tensors(beside.read_bytes()).values():
-                remember(Weight(array))
+        remember_weights(path)
         return Parser(make_context(), text, str(path)).parse_module()
     except (OSError, ValueError, KeyError, ParseError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem).strip()
         raise ImportFailure(f"{path}: cannot be read: {reason}") from problem
+
+
+def remember_weights(path: Path) -> None:
+    """
+    Make the weights beside a text known to those who parse it.
+
+    Raises:
+        OSError, ValueError, KeyError: their file cannot be read or is damaged.
+    """
+    beside = path.with_suffix(SUFFIX)
+    if beside.exists():
+        for array in _tensors(beside.read_bytes()).values():
+            remember(Weight(array))
 
 
 def _tensors(data: bytes) -> dict[str, Array]:

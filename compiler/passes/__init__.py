@@ -31,6 +31,7 @@ from .place_parts import PlacePartsPass
 from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
 from .recognize_activations import RecognizeActivationsPass
+from .recognize_attention import RecognizeAttentionPass
 from .recognize_layer_norm import RecognizeLayerNormPass
 from .recognize_shuffle import RecognizeShufflePass
 from .remove_empty import RemoveEmptyPass
@@ -59,6 +60,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     RecognizeActivationsPass,
     RecognizeLayerNormPass,
     RecognizeShufflePass,
+    RecognizeAttentionPass,
     RequireShapesPass,
     RemoveEmptyPass,
     CopyOutputsPass,

@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 from xdsl.dialects.builtin import Float16Type, Float32Type, TensorType
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Block, BlockArgument, SSAValue
+from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from ...backends.target import Target
 from ...dialects.const import ConstantOp
@@ -28,9 +28,9 @@ from ...dialects.nn.base import NNOp, integer, normalized_axis
 from ...dialects.nn.common import Elementwise
 from ...dialects.nn.conv import ConvOp, ConvTransposeOp
 from ...dialects.nn.elementwise import IdentityOp
-from ...dialects.nn.linear import MatmulOp
+from ...dialects.nn.linear import GemmOp, MatmulOp
 from ...dialects.nn.local_norm import LrnOp
-from ...dialects.nn.movement import ConcatOp
+from ...dialects.nn.movement import ChannelShuffleOp, ConcatOp
 from ...dialects.nn.norm import BatchNormOp, InstanceNormOp
 from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, MaxPoolOp, Pool
 from ...dialects.nn.reshape import Reshaping
@@ -99,7 +99,9 @@ class Chooser:
             if isinstance(op, ConvOp | ConvTransposeOp):
                 self._pack_convolution(op)
             elif isinstance(op, MatmulOp):
-                self._pack_matmul(op)
+                self._pack_matmul(op, 1)
+            elif isinstance(op, GemmOp):
+                self._pack_matmul(op, 0 if integer(op.transB) else 1)
             elif isinstance(op, WinogradProductOp):
                 self._pack_points(op)
         return self.count
@@ -134,6 +136,8 @@ class Chooser:
             return True
         if isinstance(op, ConcatOp):
             return self._concat_in_blocks(op)
+        if isinstance(op, ChannelShuffleOp):
+            return any(self._reads_blocks(use.operation) for use in result.uses)
         if not isinstance(op, CHANNELWISE):
             return False
         like = [
@@ -149,6 +153,10 @@ class Chooser:
         if groups == 1 or (inputs == outputs == 1):
             return True
         return inputs % self.lanes == 0 and outputs % self.lanes == 0
+
+    def _reads_blocks(self, op: Operation) -> bool:
+        """Whether a convolution works block by block on its input too."""
+        return isinstance(op, ConvOp | ConvTransposeOp) and self._wants_blocks(op)
 
     def _concat_in_blocks(self, op: ConcatOp) -> bool:
         axis = normalized_axis(integer(op.axis), len(shape_of(op.results[0])))
@@ -233,13 +241,14 @@ class Chooser:
             order.append((outer, width))
         self._pack(op, 1, LayoutAttr.of(order))
 
-    def _pack_matmul(self, op: MatmulOp) -> None:
+    def _pack_matmul(self, op: MatmulOp | GemmOp, dim: int) -> None:
+        """Columns, which are dimension `dim` of the weights, side by side."""
         shape = shape_of(op.operands[1])
-        if len(shape) != 2 or shape[1] < self.lanes // 2:
+        if len(shape) != 2 or shape[dim] < self.lanes // 2:
             return
-        rows = prod(shape_of(op.output)) // shape[1]
-        width = self._width(shape[1], rows)
-        self._pack(op, 1, LayoutAttr.of([(1, 1), (0, 1), (1, width)]))
+        rows = prod(shape_of(op.output)) // shape[dim]
+        width = self._width(shape[dim], rows)
+        self._pack(op, 1, LayoutAttr.of([(dim, 1), (1 - dim, 1), (dim, width)]))
 
     def _pack_points(self, op: WinogradProductOp) -> None:
         """`[points, outputs, inputs]`: the block of inputs follows that of outputs."""

@@ -5,10 +5,14 @@ Write linear operations as Mul and Add (linear fusing, stage 1).
                                     with r = 1 / sqrt(v + epsilon), all per channel
     scale_shift(x, s, t)       ==>  add(mul(x, s), t)
     sub(x, c)                  ==>  add(x, -c)
+    sub(c, x)                  ==>  add(mul(x, -1), c)
+    neg(x)                     ==>  mul(x, -1)
     div(x, c)                  ==>  mul(x, 1 / c)
 
 Legal when everything but `x` is constant and of x's element type, which is float32 or
-float64; for a division also when every `1 / c` is a normal number.
+float64; for a division also when every `1 / c` is a normal number. A change of sign is
+written so only beside what it can join: `x` comes from, or the result is read by, a layer
+with weights or another linear operation.
 
 The right sides are algebra on constants; `fold-constants` turns it into numbers. The
 batch norm and the division agree to rounding, the others to the bit.
@@ -27,6 +31,7 @@ from ...dialects import nn
 from ...dialects.const import constant_array
 from ...dialects.nn.base import NNOp, number
 from ...dialects.types import element_type, is_static, shape_of
+from .absorb import WEIGHTED
 from .algebra import Algebra, Constants
 from .linear import Obstacle, check_plain
 from .reasons import decline
@@ -48,6 +53,8 @@ class DecomposeLinearPass(FunctionPass):
                 continue
             if op.results[0] in constants:
                 continue
+            if isinstance(op, nn.NegOp) and not is_worth(op, constants):
+                continue
             try:
                 check(op, constants)
             except Obstacle as obstacle:
@@ -68,7 +75,7 @@ def check(op: NNOp, constants: Constants) -> None:
     Raises:
         Obstacle: a condition does not hold.
     """
-    x, *parameters = op.operands
+    x, parameters = data_of(op, constants)
     check_plain(op)
     if not is_static(x.type):
         raise Obstacle("its shape is not known")
@@ -78,6 +85,37 @@ def check(op: NNOp, constants: Constants) -> None:
         raise Obstacle("its parameters have another element type")
     if isinstance(op, nn.DivOp) and not has_inverse(op.rhs):
         raise Obstacle("one over its divisor is no normal number")
+    if not is_worth(op, constants):
+        raise Obstacle("no layer and no linear operation is beside it")
+
+
+def data_of(op: NNOp, constants: Constants) -> tuple[SSAValue, list[SSAValue]]:
+    """What the operation changes, and its constants."""
+    first, *others = op.operands
+    if isinstance(op, nn.SubOp) and first in constants:
+        return op.rhs, [first]
+    return first, others
+
+
+def is_worth(op: NNOp, constants: Constants) -> bool:
+    """Whether a change of sign has something to join; anything else is worth it."""
+    x, _ = data_of(op, constants)
+    if not isinstance(op, nn.NegOp) and x is op.operands[0]:
+        return True
+    if op.results[0].type != x.type:
+        return False
+    before = x.owner if x.has_one_use() else None
+    readers = [use.operation for use in op.results[0].uses]
+    return any(is_linear(one, constants) for one in (before, *readers))
+
+
+def is_linear(op: Operation | Block | None, constants: Constants) -> bool:
+    """Whether an operation has weights, or computes with one value and constants."""
+    if not isinstance(op, (*WEIGHTED, *RULES, nn.MulOp, nn.AddOp)):
+        return False
+    if isinstance(op, nn.DivOp) and op.lhs in constants:
+        return False
+    return len(op.operands) == 1 or not constants.isdisjoint(op.operands)
 
 
 def has_inverse(divisor: SSAValue) -> bool:
@@ -117,9 +155,18 @@ def from_scale_shift(op: NNOp, algebra: Algebra) -> None:
 
 
 def from_sub(op: NNOp, algebra: Algebra) -> None:
-    """Minus `c` is plus `-c`, to the bit."""
+    """Minus `c` is plus `-c`, and `c - x` is `-x + c`, to the bit."""
     x, constant = op.operands
-    algebra.add(x, algebra.neg(constant))
+    if constant_array(x) is None:
+        algebra.add(x, algebra.neg(constant))
+    else:
+        algebra.add(from_neg(op, algebra), x)
+
+
+def from_neg(op: NNOp, algebra: Algebra) -> SSAValue:
+    """Minus one times the last operand."""
+    x = op.operands[-1]
+    return algebra.mul(x, algebra.number(-1, x))
 
 
 def from_div(op: NNOp, algebra: Algebra) -> None:
@@ -137,5 +184,6 @@ RULES: dict[type[Operation], Rule] = {
     nn.BatchNormOp: from_batch_norm,
     nn.ScaleShiftOp: from_scale_shift,
     nn.SubOp: from_sub,
+    nn.NegOp: from_neg,
     nn.DivOp: from_div,
 }

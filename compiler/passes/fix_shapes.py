@@ -23,7 +23,7 @@ from xdsl.passes import ModulePass
 from ...dialects.nn.symbols import UNNAMED, dims_of, tensor_with_symbols
 from ...runtime.errors import CompileError
 from ..interpreter import input_names, main_function
-from ..options import parse_input_shape
+from ..options import is_place, parse_input_shapes
 
 Dims = tuple[int | str, ...]
 Shapes = Mapping[str, Sequence[int]]
@@ -42,8 +42,7 @@ def fix_shapes(module: ModuleOp, shapes: Shapes) -> None:
     """
     function = main_function(module)
     names = input_names(function)
-    if "" in shapes and len(names) == 1:
-        shapes = {name or names[0]: s for name, s in shapes.items()}
+    shapes = named_shapes(names, shapes)
     for name in shapes:
         _check_known(name, names)
     arguments = function.body.block.args
@@ -67,10 +66,33 @@ def shapes_by_tensor(
         names: of the inputs; the first are those of `cut`, in its order.
         cut: what the user called them.
     """
+    shapes = named_shapes(cut or names, shapes)
     return {
         names[cut.index(n)] if n in cut and n not in names else n: shape
         for n, shape in shapes.items()
     }
+
+
+def named_shapes(names: Sequence[str], shapes: Shapes) -> dict[str, Sequence[int]]:
+    """
+    Shapes without a name go to the inputs that have none yet, in order.
+
+    Raises:
+        CompileError: there are more or fewer of them than such inputs.
+    """
+    places = [name for name in shapes if is_place(name) and name not in names]
+    free = [name for name in names if name not in shapes]
+    if not places:
+        return dict(shapes)
+    if len(places) != len(free):
+        count = f"{len(places)} shape{'s' if len(places) > 1 else ''} without a name"
+        inputs = f"{len(free)} input{'s' if len(free) != 1 else ''}"
+        raise CompileError(
+            f"--input-shape: {count} for {inputs}; "
+            f"give one for each in order, or name them: {', '.join(names)}"
+        )
+    found = dict(zip(places, free, strict=True))
+    return {found.get(name, name): shape for name, shape in shapes.items()}
 
 
 def require_static(module: ModuleOp) -> None:
@@ -123,7 +145,7 @@ class FixShapesPass(ModulePass):
     """One per input, as in the command line's `--input-shape`."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        fix_shapes(op, dict(map(parse_input_shape, self.shapes)))
+        fix_shapes(op, parse_input_shapes(self.shapes))
 
 
 def _check_known(name: str, names: Sequence[str]) -> None:

@@ -3,6 +3,8 @@ Fuse convolutions, or products of matrices, that read one value into one and a s
 
     conv(x, w0, b0), conv(x, w1, b1), ...
         ==>  split(conv(x, concat(w0, w1, ...), concat(b0, b1, ...)))
+    concat(conv(x, w0, b0), conv(x, w1, b1), ...)
+        ==>  conv(x, concat(w0, w1, ...), concat(b0, b1, ...))
 
 The split sinks below what all parts go through alike: a function of one element, or an
 Add of a constant along the split dimension. Legal when all have the same geometry (or
@@ -23,10 +25,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from xdsl.dialects.func import ReturnOp
-from xdsl.ir import Block, Operation
+from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import nn
-from ...dialects.nn.base import NNOp, integer
+from ...dialects.nn.base import NNOp, integer, normalized_axis
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.types import is_static, shape_of
 from ..locations import merge_sources
@@ -34,7 +36,7 @@ from .algebra import Algebra, Constants, hoist
 from .cost import START, bytes_of, compared, cost, cost_of
 from .linear import linear_of
 from .reasons import applied, decline, is_kept
-from .rewrite import FunctionPass, erase_if_dead
+from .rewrite import FunctionPass, erase_if_dead, replace
 
 Layer = nn.ConvOp | nn.MatmulOp | nn.GemmOp
 
@@ -62,6 +64,7 @@ class FuseHorizontalPass(FunctionPass):
         for layers in groups.values():
             if len(layers) < 2:
                 continue
+            layers = in_order(layers, constants)
             before, after = costs(layers, constants)
             if after > MARGIN * before:
                 for op in layers:
@@ -122,6 +125,38 @@ def tails(layers: Sequence[Layer], constants: Constants) -> list[list[NNOp]]:
         values = [op.results[0] for op in readers]
 
 
+def ends_of(layers: Sequence[Layer], constants: Constants) -> list[SSAValue]:
+    """What the parts are when they no longer go through the same."""
+    steps = tails(layers, constants)
+    return [op.results[0] for op in (steps[-1] if steps else layers)]
+
+
+def joining(ends: Sequence[SSAValue], axis: int) -> nn.ConcatOp | None:
+    """The concat along `axis` that reads all parts once, and nothing else."""
+    readers = {use.operation for value in ends for use in value.uses}
+    if len(readers) != 1:
+        return None
+    op = readers.pop()
+    if not isinstance(op, nn.ConcatOp) or is_kept(op):
+        return None
+    rank = len(shape_of(op.output))
+    if normalized_axis(integer(op.axis), rank) != axis:
+        return None
+    alike = len(op.operands) == len(ends) and set(op.operands) == set(ends)
+    return op if alike else None
+
+
+def in_order(layers: list[Layer], constants: Constants) -> list[Layer]:
+    """The layers in the order in which a concat joins their parts, if one does."""
+    ends = ends_of(layers, constants)
+    join = joining(ends, output_axis(layers[0]))
+    if join is None:
+        return layers
+    places = list(join.operands)
+    by_end = dict(zip(ends, layers, strict=True))
+    return [by_end[place] for place in places]
+
+
 def tail_key(op: Operation, layer: Layer, constants: Constants) -> Hashable | None:
     """Operations with the same key do the same to every part; None for any other."""
     if not isinstance(op, NNOp) or not op.ELEMENTWISE or is_kept(op):
@@ -146,9 +181,11 @@ def costs(layers: Sequence[Layer], constants: Constants) -> tuple[float, float]:
     after = before - (len(layers) - 1) * (
         cost(0, bytes_of(layers[0].operands[0])) + START
     )
-    ends = tails(layers, constants)
-    last = [op.results[0] for op in (ends[-1] if ends else layers)]
-    saved = (len(layers) - 1) * START * len(ends)
+    last = ends_of(layers, constants)
+    saved = (len(layers) - 1) * START * len(tails(layers, constants))
+    join = joining(last, output_axis(layers[0]))
+    if join is not None:
+        return before + cost_of(join) + START, after - saved
     start = 0
     copies = 0.0
     axis = output_axis(layers[0])
@@ -162,6 +199,11 @@ def costs(layers: Sequence[Layer], constants: Constants) -> tuple[float, float]:
 def reads_in_place(op: Operation) -> bool:
     """Whether a reader can take a part of a larger value where it is."""
     return not isinstance(op, ReturnOp | nn.ConcatOp | Reshaping)
+
+
+def earliest(body: Block, layers: Sequence[Layer]) -> Operation:
+    """The layer that comes first in the program."""
+    return next(op for op in body.ops if op in layers)
 
 
 def fuse(body: Block, layers: list[Layer], constants: Constants, note: str) -> None:
@@ -193,16 +235,20 @@ def fuse(body: Block, layers: list[Layer], constants: Constants, note: str) -> N
         else:
             flags = dict(step[0].properties)
             new.append(type(step[0]).make(value, **flags))
-    ends = [op.results[0] for op in (steps[-1] if steps else layers)]
+    ends = ends_of(layers, constants)
     sizes = algebra.ints([shape_of(end)[axis] for end in ends])
     split = nn.SplitOp.make(new[-1].results[0], sizes, axis=axis, results=len(ends))
     for op, olds in zip(new, [layers, *steps], strict=True):
         merge_sources(op, olds)
     merge_sources(split, layers)
     applied("fuse-horizontal", layers, new[0], note)
-    body.insert_ops_before([*algebra.ops, *new, split], first)
+    join = joining(ends, axis)
+    body.insert_ops_before([*algebra.ops, *new, split], earliest(body, layers))
+    if join is not None:
+        replace(join, [], [new[-1].results[0]])
     for old, part in zip(ends, split.results, strict=True):
         old.replace_all_uses_with(part)
+    erase_if_dead(split)
     for step in reversed(steps):
         erase_if_dead(*step)
     erase_if_dead(*layers)

@@ -21,7 +21,7 @@ done. It is legal when
 
 One number may also go up through a product of two values, `(a @ b) * k = (a * k) @ b`,
 and a Mul up through an Add of a constant, which is multiplied: so the scale of an
-attention lands in the weights of its queries.
+attention lands in the weights of its queries. A Mul goes up into both terms of a sum.
 
 Floats are reassociated: results agree to rounding, and to the bit where sums and
 products are exact.
@@ -208,6 +208,8 @@ class Upward(Search):
             raise Obstacle(f"the weights of {op.name} are not constant")
         elif (inner := linear_of(op, self.constants)) is not None:
             self.through_linear(inner, carried)
+        elif isinstance(op, nn.AddOp | nn.SubOp):
+            self.through_sum(op, carried)
         else:
             for place, moved in behind(op, carried):
                 self.visit(place, moved)
@@ -222,6 +224,14 @@ class Upward(Search):
         except Obstacle:
             self.sites = found
             self.visit(op.operands[1], carried)
+
+    def through_sum(self, op: NNOp, carried: Carried) -> None:
+        """A factor goes into both terms."""
+        shape = shape_of(op.results[0])
+        if not carried.is_mul or any(shape_of(x) != shape for x in op.operands):
+            raise Obstacle(f"{op.name} is in between")
+        for term in op.operands:
+            self.visit(term, carried)
 
     def through_linear(self, inner: Linear, carried: Carried) -> None:
         """Up through an Add, whose constant is multiplied too."""

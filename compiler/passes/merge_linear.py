@@ -8,8 +8,9 @@ Merge chains of Mul and Add with constants (linear fusing, stage 2).
 Any chain becomes at most one Mul, then at most one Add. Legal when every value inside of
 the chain is read once and is no graph output, no constant broadcasts the value to another
 shape, and no merged constant has more elements than the largest it is made of. With
-`pairs` what is left is written as one operation: legal when both constants vary along
-dimension 1 only.
+`pairs`, when nothing will be fused any more, merged constants may be larger if they are
+small (`GROWN` bytes), and what is left is written as one operation: legal when both
+constants vary along dimension 1 only.
 
 Floats are reassociated: results agree to rounding, and to the bit where sums and
 products are exact; `x + 0` is `x` but for the sign of a zero.
@@ -24,7 +25,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import nn
 from ...dialects.nn.base import broadcast_shapes
-from ...dialects.types import shape_of
+from ...dialects.types import shape_of, value_dtype
 from ..locations import merge_sources
 from .algebra import Algebra, Constants
 from .linear import (
@@ -37,6 +38,9 @@ from .linear import (
 )
 from .reasons import applied, decline, is_kept
 from .rewrite import FunctionPass, erase_if_dead, replace
+
+GROWN = 65536
+"""Bytes up to which a constant may be larger than those that it is merged from."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class MergeLinearPass(FunctionPass):
             chain = ends.get(linear.x)
             if chain is not None:
                 try:
-                    chain.check(linear)
+                    chain.check(linear, GROWN if self.pairs else 0)
                     del ends[linear.x]
                 except Obstacle as obstacle:
                     decline(op, self.name, str(obstacle), rewrite="merged into a chain")
@@ -117,9 +121,12 @@ class Chain:
         kinds = [link.is_mul for link in self.links]
         return len(kinds) > 1 and kinds != [True, False]
 
-    def check(self, link: Linear) -> None:
+    def check(self, link: Linear, grown: int) -> None:
         """
         Whether the chain may go on with this one.
+
+        Args:
+            grown: bytes up to which a merged constant may have more elements.
 
         Raises:
             Obstacle: a condition does not hold.
@@ -128,7 +135,9 @@ class Chain:
         before = [shape_of(one.constant) for one in self.links]
         size = shape_of(link.constant)
         largest = max(prod(shape) for shape in (*before, size))
-        if prod(broadcast_shapes(*before, size)) > largest:
+        merged = prod(broadcast_shapes(*before, size))
+        bytes_needed = merged * value_dtype(link.x).itemsize
+        if merged > largest and bytes_needed > grown:
             raise Obstacle("the merged constant would be larger than those it replaces")
 
 

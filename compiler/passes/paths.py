@@ -115,6 +115,10 @@ def check_through(op: Operation, carried: Carried) -> None:
             return
         case _ if isinstance(op, ONE_NUMBER) and carried.axis is None:
             return
+        case nn.ResizeOp():
+            _check_resize(op, carried)
+        case nn.ChannelShuffleOp() if carried.axis != 1:
+            return
         case _ if isinstance(op, MAXIMA):
             _check_not_spatial(op, carried)
             if carried.is_mul:
@@ -160,6 +164,18 @@ def _check_slice(op: nn.SliceOp, carried: Carried) -> None:
     axis = carried.axis
     if axis is not None and ranges[axis] != range(shape_of(op.x)[axis]):
         raise Obstacle("nn.slice is in between and cuts the channels")
+
+
+def _check_resize(op: nn.ResizeOp, carried: Carried) -> None:
+    """One that takes elements as they are, and all of the channels."""
+    outside = text(op.coordinate_transformation_mode) == op.ROI_MODE
+    if text(op.mode) != "nearest" or outside:
+        raise Obstacle("nn.resize is in between and computes between elements")
+    axis = carried.axis
+    if axis is not None and axis > 1:
+        raise Obstacle("nn.resize mixes the dimension along which the constant varies")
+    if axis is not None and shape_of(op.x)[axis] != shape_of(op.output)[axis]:
+        raise Obstacle("nn.resize is in between and stretches the channels")
 
 
 def _check_pad(op: nn.PadOp, carried: Carried) -> None:

@@ -6,12 +6,15 @@ Recognize activations written as primitive operations.
     clip(a * x + b, 0, c) / c                    ==>  hard_sigmoid(x){alpha, beta}
     x * clip(x + 3, 0, 6) / 6                    ==>  hard_swish(x)
     x * (1 + erf(x / sqrt(2))) / 2               ==>  gelu(x)
+    x * (1 + erf(s * x / sqrt(2))) / 2           ==>  gelu(x * s) / s
     x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2
                                                  ==>  gelu(x){approximate = "tanh"}
     exp(x - max(x)) / sum(exp(x - max(x)))       ==>  softmax(x)
 
 Sums and products are matched as such, in any order and grouping (`terms.py`); numbers
-must agree to six digits. Legal when no value inside is read by others, the result has
+must agree to six digits, those inside of a GELU to three where they were rounded to half
+precision: all are exact in float16 (`s` is what the rounding of a root changed, so that
+the result stays the same). Legal when no value inside is read by others, the result has
 the type of `x`, and that is float32 or float64. Results agree to rounding.
 """
 
@@ -29,6 +32,7 @@ from ...dialects.const import constant_array
 from ...dialects.nn.base import NNOp, integer, normalized_axis, number
 from ...dialects.types import is_static, shape_of
 from ..locations import merge_sources
+from .algebra import Algebra
 from .linear import Obstacle, check_plain
 from .reasons import applied, is_kept
 from .rewrite import FunctionPass, erase_if_dead, replace
@@ -57,16 +61,18 @@ class RecognizeActivationsPass(FunctionPass):
         if not is_static(op.results[0].type):
             return False
         for rule in RULES:
-            new = rule(op)
-            if new is None:
+            found = rule(op)
+            if found is None:
                 continue
-            if new.results[0].type != op.results[0].type:
-                new.drop_all_references()
+            new = found if isinstance(found, Scaled) else Scaled(found)
+            if new.activation.results[0].type != op.results[0].type:
+                for one in reversed(new.ops):
+                    one.drop_all_references()
                 continue
-            inside = list(behind(op, new.operands[0]))
-            merge_sources(new, [*reversed(inside), op])
-            applied(self.name, [*reversed(inside), op], new)
-            replace(op, [new])
+            inside = list(behind(op, new.x))
+            merge_sources(new.activation, [*reversed(inside), op])
+            applied(self.name, [*reversed(inside), op], new.activation)
+            replace(op, new.ops)
             erase_if_dead(*inside)
             return True
         return False
@@ -87,7 +93,22 @@ def behind(op: Operation, x: SSAValue) -> Iterator[Operation]:
     yield from found
 
 
-Rule: TypeAlias = Callable[[NNOp], NNOp | None]
+class Scaled:
+    """`activation(x * factor) / factor`; without the products when the factor is 1."""
+
+    def __init__(self, activation: NNOp, factor: float = 1.0) -> None:
+        self.activation, self.x = activation, activation.operands[0]
+        self.ops: list[Operation] = [activation]
+        if factor != 1:
+            before, after = Algebra(), Algebra()
+            number = before.number(factor, self.x)
+            activation.operands[0] = before.mul(self.x, number)
+            inverse = after.number(1 / factor, self.x)
+            after.mul(activation.results[0], inverse)
+            self.ops = [*before.ops, activation, *after.ops]
+
+
+Rule: TypeAlias = Callable[[NNOp], NNOp | Scaled | None]
 """The activation that the operation ends, or None."""
 
 
@@ -203,16 +224,21 @@ def clip_of(value: SSAValue) -> tuple[SSAValue, float, float] | None:
     return None if low is None or high is None else (x, low, high)
 
 
-def gelu(op: NNOp) -> NNOp | None:
+def gelu(op: NNOp) -> NNOp | Scaled | None:
     """`x * (1 + erf(x / sqrt(2))) / 2`."""
     product = product_of(op.results[0])
     for x, gate in pairs(product, None):
         curve = half_open(gate, product.number, nn.ErfOp)
         if curve is None:
             continue
-        found = single(product_of(curve, root=curve.has_one_use()))
-        if found is not None and found[1] is x and near(found[0], sqrt(0.5)):
+        inner = product_of(curve, root=curve.has_one_use())
+        found = single(inner)
+        if found is None or found[1] is not x:
+            continue
+        if near(found[0], sqrt(0.5)):
             return nn.GeluOp.make(x)
+        if near(found[0], sqrt(0.5), inner.half):
+            return Scaled(nn.GeluOp.make(x), found[0] * sqrt(2))
     return None
 
 
@@ -245,7 +271,7 @@ def half_open(
 def is_cubic(value: SSAValue, x: SSAValue) -> bool:
     """Whether a value is `sqrt(2 / pi) * (x + 0.044715 * x**3)`."""
     product = product_of(value, root=value.has_one_use())
-    if not near(product.number, sqrt(2 / pi)):
+    if not near(product.number, sqrt(2 / pi), product.half):
         return False
     lifted = 0
     factors = list(product.factors)
@@ -256,6 +282,7 @@ def is_cubic(value: SSAValue, x: SSAValue) -> bool:
     if total is None:
         return False
     powers: dict[int, float] = {lifted: total.number} if lifted else {}
+    half = total.half
     for factor, term in total.terms:
         inner = product_of(term, root=term.has_one_use())
         power = power_of(term, x)
@@ -263,10 +290,13 @@ def is_cubic(value: SSAValue, x: SSAValue) -> bool:
             bases = [power_of(f, x) for f in inner.factors]
             power = None if None in bases else sum(b for b in bases if b)
             factor *= inner.number
+            half = half and inner.half
         if power is None:
             return False
         powers[power + lifted] = factor
-    return set(powers) == {1, 3} and near(powers[1], 1) and near(powers[3], 0.044715)
+    if set(powers) != {1, 3} or not near(powers[1], 1):
+        return False
+    return near(powers[3], 0.044715, half)
 
 
 def softmax(op: NNOp) -> NNOp | None:

@@ -1,19 +1,22 @@
 """
-Recognize pixel shuffles written as reshape, transpose and reshape.
+Recognize shuffles written as reshape, transpose and reshape.
 
     reshape(transpose(reshape(x, [N, b, b, C, H, W]), [0, 3, 4, 1, 5, 2]), [N, C, H b, W b])
         ==>  depth_to_space(x){blocksize = b, mode = "DCR"}
     reshape(transpose(reshape(x, [N, C, b, b, H, W]), [0, 1, 4, 2, 5, 3]), [N, C, H b, W b])
         ==>  depth_to_space(x){blocksize = b, mode = "CRD"}
+    reshape(transpose(reshape(x, [N, g, C / g, ...]), [0, 2, 1, ...]), [N, C, ...])
+        ==>  channel_shuffle(x){group = g}
 
 Legal when nobody else reads the values inside. Results are kept to the bit. A shuffle of
-channels, reshape, transpose of two dimensions and reshape, is two views and one copy
-already, and stays.
+channels may have any rank, and join or split the dimensions that it leaves in place, as
+in `[N, g, C / g, H W]`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.ir import Block
 
@@ -26,7 +29,9 @@ from .linear import Obstacle, check_one_reader
 from .reasons import applied, decline, is_kept
 from .rewrite import FunctionPass, erase_if_dead, replace
 
-MODES: dict[tuple[int, ...], str] = {
+Shape = tuple[int, ...]
+
+MODES: dict[Shape, str] = {
     (0, 3, 4, 1, 5, 2): "DCR",
     (0, 1, 4, 2, 5, 3): "CRD",
 }
@@ -35,7 +40,7 @@ MODES: dict[tuple[int, ...], str] = {
 
 @dataclass(frozen=True)
 class RecognizeShufflePass(FunctionPass):
-    """Write pixel shuffles as one operation."""
+    """Write shuffles of pixels and of channels as one operation."""
 
     name = "recognize-shuffle"
 
@@ -53,12 +58,12 @@ class RecognizeShufflePass(FunctionPass):
         return count
 
     def visit(self, last: NNOp, turn: nn.TransposeOp, first: NNOp) -> bool:
-        """Try the rule on the three operations."""
+        """Try the rules on the three operations."""
         x = first.operands[0]
         if not all(is_static(v.type) for v in (x, turn.x, last.results[0])):
             return False
-        found = block_of(shape_of(x), turn, shape_of(last.results[0]))
-        if found is None:
+        new = shuffle_of(last, turn, first)
+        if new is None:
             return False
         try:
             check_one_reader(turn.x, "a value inside")
@@ -66,10 +71,10 @@ class RecognizeShufflePass(FunctionPass):
             if is_kept(turn) or is_kept(first):
                 raise Obstacle("a layer inside is kept")
         except Obstacle as obstacle:
-            decline(last, self.name, str(obstacle), rewrite="depth_to_space")
+            kind = new.name.removeprefix("nn.")
+            decline(last, self.name, str(obstacle), rewrite=kind)
+            new.drop_all_references()
             return False
-        size, mode = found
-        new = nn.DepthToSpaceOp.make(x, blocksize=size, mode=mode)
         merge_sources(new, [first, turn, last])
         applied(self.name, [first, turn, last], new)
         replace(last, [new])
@@ -77,8 +82,20 @@ class RecognizeShufflePass(FunctionPass):
         return True
 
 
+def shuffle_of(last: NNOp, turn: nn.TransposeOp, first: NNOp) -> NNOp | None:
+    """The operation that the three are together, if there is one."""
+    x = first.operands[0]
+    source, target = shape_of(x), shape_of(last.results[0])
+    if (block := block_of(source, turn, target)) is not None:
+        size, mode = block
+        return nn.DepthToSpaceOp.make(x, blocksize=size, mode=mode)
+    if (group := group_of(source, turn, target)) is not None:
+        return nn.ChannelShuffleOp.make(x, group=group)
+    return None
+
+
 def block_of(
-    source: tuple[int, ...], turn: nn.TransposeOp, target: tuple[int, ...]
+    source: Shape, turn: nn.TransposeOp, target: Shape
 ) -> tuple[int, str] | None:
     """Size and order of the squares, when the shapes are those of a pixel shuffle."""
     shape = shape_of(turn.x)
@@ -96,3 +113,18 @@ def block_of(
     if target != (batch, channels, height * size, width * size):
         return None
     return size, mode
+
+
+def group_of(source: Shape, turn: nn.TransposeOp, target: Shape) -> int | None:
+    """The groups, when two parts of the channels change places and nothing else moves."""
+    shape = shape_of(turn.x)
+    perm = turn.permutation(len(shape))
+    moved = [axis for axis, origin in enumerate(perm) if axis != origin]
+    if target != source or len(source) < 2 or len(moved) != 2:
+        return None
+    outer, inner = moved
+    if inner != outer + 1 or prod(shape[:outer]) != source[0]:
+        return None
+    if shape[outer] * shape[inner] != source[1] or 1 in shape[outer : inner + 1]:
+        return None
+    return shape[outer]

@@ -4,6 +4,7 @@ Remove operations that change nothing.
     identity(x), dropout(x), cast(x) to its own type       ==>  x
     transpose(x) that only moves dimensions of size 1      ==>  x
     reshape, expand, slice, pad, tile, concat, resize, ... ==>  x
+    channel_shuffle(x) of one group, or of C groups        ==>  x
     x + 0, x - 0, x * 1, x / 1, x ** 1                     ==>  x
 
 Always only where the type stays the same, and bit for bit: in floating point `x + 0` is
@@ -21,7 +22,7 @@ from xdsl.ir import Block, SSAValue
 
 from ...dialects import nn
 from ...dialects.const import constant_array
-from ...dialects.nn.base import NNOp, ints, text
+from ...dialects.nn.base import NNOp, integer, ints, text
 from ...dialects.types import Array, is_static, shape_of
 from .reasons import is_kept
 from .rewrite import FunctionPass, replace
@@ -78,6 +79,14 @@ def same_order(op: NNOp) -> SSAValue | None:
     order = ints(op.properties.get("perm")) or tuple(range(len(shape)))[::-1]
     moved = [axis for axis in order if shape[axis] != 1]
     return x if moved == sorted(moved) else None
+
+
+def same_channels(op: NNOp) -> SSAValue | None:
+    """A shuffle with one group, or with groups of one channel."""
+    assert isinstance(op, nn.ChannelShuffleOp)
+    if not is_static(op.x.type):
+        return None
+    return op.x if integer(op.group) in (1, shape_of(op.x)[1]) else None
 
 
 def forward_slice(op: NNOp) -> SSAValue | None:
@@ -165,6 +174,7 @@ RULES: dict[type[NNOp], Rule] = {
     nn.ResizeOp: same_grid,
     nn.DepthToSpaceOp: first,
     nn.SpaceToDepthOp: first,
+    nn.ChannelShuffleOp: same_channels,
     nn.ReduceSumOp: first,
     nn.ReduceMeanOp: first,
     nn.ReduceMaxOp: first,

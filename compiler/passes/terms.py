@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import isclose
 
+import numpy as np
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects import nn
@@ -28,6 +29,8 @@ class Product:
     factors: list[SSAValue] = field(default_factory=list[SSAValue])
     ops: list[Operation] = field(default_factory=list[Operation])
     """The operations it was written with, outermost first."""
+    half: bool = True
+    """Whether all numbers it was written with are exact in float16."""
 
 
 @dataclass
@@ -39,6 +42,8 @@ class Sum:
         default_factory=list[tuple[float, SSAValue]]
     )
     ops: list[Operation] = field(default_factory=list[Operation])
+    half: bool = True
+    """Whether all numbers it was written with are exact in float16."""
 
 
 def one_number(value: SSAValue) -> float | None:
@@ -50,13 +55,19 @@ def one_number(value: SSAValue) -> float | None:
     return float(first) if array.size == 1 or (array == first).all() else None
 
 
+def is_half(number: float) -> bool:
+    """Whether a number is exact in float16."""
+    with np.errstate(over="ignore"):
+        return float(np.float16(number)) == number
+
+
 def product_of(value: SSAValue, root: bool = True, depth: int = 0) -> Product:
     """A value as a product. Values inside that others read are factors as they are."""
     product = Product()
     number = one_number(value)
     op = value.owner
     if number is not None:
-        product.number = number
+        product.number, product.half = number, is_half(number)
     elif depth > DEEPEST or is_kept(op) or not (root or value.has_one_use()):
         product.factors.append(value)
     elif isinstance(op, nn.MulOp):
@@ -67,6 +78,7 @@ def product_of(value: SSAValue, root: bool = True, depth: int = 0) -> Product:
         product.ops.append(op)
         _multiply(product, product_of(op.lhs, False, depth + 1))
         product.number /= divisor
+        product.half = product.half and is_half(divisor)
     elif isinstance(op, nn.NegOp):
         product.ops.append(op)
         _multiply(product, product_of(op.x, False, depth + 1))
@@ -80,6 +92,7 @@ def _multiply(product: Product, other: Product) -> None:
     product.number *= other.number
     product.factors += other.factors
     product.ops += other.ops
+    product.half = product.half and other.half
 
 
 def sum_of(value: SSAValue, root: bool = True, depth: int = 0) -> Sum:
@@ -88,7 +101,7 @@ def sum_of(value: SSAValue, root: bool = True, depth: int = 0) -> Sum:
     number = one_number(value)
     op = value.owner
     if number is not None:
-        total.number = number
+        total.number, total.half = number, is_half(number)
     elif depth > DEEPEST or is_kept(op) or not (root or value.has_one_use()):
         total.terms.append((1.0, value))
     elif isinstance(op, nn.AddOp | nn.SubOp):
@@ -99,6 +112,7 @@ def sum_of(value: SSAValue, root: bool = True, depth: int = 0) -> Sum:
             total.number += sign * inner.number
             total.terms += [(sign * factor, term) for factor, term in inner.terms]
             total.ops += inner.ops
+            total.half = total.half and inner.half
     else:
         product = product_of(value, root, depth)
         if len(product.factors) == 1 and product.ops:
@@ -107,6 +121,7 @@ def sum_of(value: SSAValue, root: bool = True, depth: int = 0) -> Sum:
             total.number = product.number * inner.number
             total.terms = [(product.number * f, term) for f, term in inner.terms]
             total.ops += inner.ops
+            total.half = product.half and inner.half
         else:
             total.terms.append((1.0, value))
     return total
@@ -130,6 +145,11 @@ def power_of(value: SSAValue, x: SSAValue) -> int | None:
     return sum(p for p in powers if p is not None)
 
 
-def near(number: float, wanted: float) -> bool:
-    """Whether a number in a model is one that the mathematics says."""
-    return isclose(number, wanted, rel_tol=1e-6)
+def near(number: float, wanted: float, half: bool = False) -> bool:
+    """
+    Whether a number in a model is one that the mathematics says.
+
+    Args:
+        half: it is made of numbers that were rounded to half precision.
+    """
+    return isclose(number, wanted, rel_tol=1e-3 if half else 1e-6)

@@ -449,8 +449,26 @@ class Lowering(NestFacts):
         buffer = self.buffer[op.buffer]
         plain = mask is None and valid is None and offset is None
         ahead = self._ahead(op, place, piece) if plain else None
-        load = LoadOp(buffer, indices, map_, type_, offset, mask, valid, fill, ahead)
-        return self.add(load)
+        across = None
+        if mask is None and offset is None:
+            across = self._across(
+                flatten(place, buffer_type(buffer).get_shape()), type_
+            )
+        return self.add(
+            LoadOp(
+                buffer, indices, map_, type_, offset, mask, valid, fill, ahead, across
+            )
+        )
+
+    def _across(self, flat: Linear, type_: TileType) -> int | None:
+        """The tile dimension along which elements are neighbours, where lanes are not."""
+        if type_.width == 1 or flat.stride(LANE) in (0, 1):
+            return None
+        for position, (dim, _) in enumerate(self.copies):
+            fits = dim in self.turned and 1 < type_.dims[position] <= type_.width
+            if fits and flat.stride(("t", position)) == 1:
+                return position
+        return None
 
     def _ahead(self, op: ReadOp, place: Sequence[Linear], piece: Piece) -> int | None:
         """How far on the elements are that the schedule wants to be asked for."""

@@ -16,9 +16,11 @@ from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import SSAValue
 
 from ...backends.target import Target
-from ...dialects.kernel.nest import LoopAttr, NestOp, ScheduleAttr
+from ...dialects.kernel.nest import NestOp
+from ...dialects.kernel.schedule import LoopAttr, ScheduleAttr
 from .analysis import NestInfo
-from .generate import Generator, Vector, tile_cost
+from .generate import Generator
+from .writer import Vector, tile_cost
 
 REGISTERS = (1, 2, 3, 4, 6, 8)
 """Vector registers that are tried along the vector dimension."""

@@ -17,6 +17,9 @@ from ...dialects.kernel.nest import NestOp, ReadOp, ReduceOp, WriteOp
 WALKED = ("parallel", "item", "serial")
 """Mappings that a loop is opened for; the others are registers and lanes of a tile."""
 
+HINTS = ("prefetch", "transpose")
+"""Mappings that open no loop: they say how to load."""
+
 Loop: TypeAlias = tuple[str, BlockArgument, int]
 Root: TypeAlias = ReduceOp | WriteOp
 
@@ -32,7 +35,8 @@ class NestFacts:
             for loop in nest.schedule.loops
         ]
         self.ahead = {dim: step for kind, dim, step in given if kind == "prefetch"}
-        self.loops = [loop for loop in given if loop[0] != "prefetch"]
+        self.turned = {dim for kind, dim, _ in given if kind == "transpose"}
+        self.loops = [loop for loop in given if loop[0] not in HINTS]
         self.loops += self._remaining()
         self.copies = [
             (dim, step) for kind, dim, step in self.loops if kind == "unroll"

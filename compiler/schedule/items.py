@@ -15,8 +15,9 @@ from math import ceil, prod
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import SSAValue
 
-from ...dialects.kernel.nest import ScheduleAttr
-from .generate import Generator, Vector, tile_cost
+from ...dialects.kernel.schedule import ScheduleAttr
+from .generate import Generator
+from .writer import Vector, tile_cost
 
 ROW = 8
 """Sums that a work-item keeps in registers."""

@@ -29,7 +29,8 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.utils.exceptions import VerifyException
 
 from ...backends.target import Target
-from ...dialects.kernel.nest import NestOp, ScheduleAttr
+from ...dialects.kernel.nest import NestOp
+from ...dialects.kernel.schedule import ScheduleAttr
 from ...runtime.errors import CompileError
 from ..cache import SCHEDULES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from . import nest, tiles
+from . import nest, schedule, tiles
 
 Kernel = Dialect(
     "kernel",
@@ -26,7 +26,7 @@ Kernel = Dialect(
         tiles.LanesOp,
         tiles.YieldOp,
     ],
-    [nest.LoopAttr, nest.ScheduleAttr, tiles.TileType],
+    [schedule.LoopAttr, schedule.ScheduleAttr, tiles.TileType],
 )
 
 __all__ = ["Kernel"]

@@ -189,6 +189,10 @@ class Linear:
                 return coefficient
         return 0
 
+    def stride(self, key: Hashable) -> int | None:
+        """How far a step of the counter `key` leads; None when that varies."""
+        return None if self.in_quotient(key) else self.coefficient(key)
+
     def without(self, key: Hashable) -> Linear:
         """The rest, when the counter `key` is zero (outside of quotients)."""
         return Linear(

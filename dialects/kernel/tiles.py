@@ -184,6 +184,8 @@ class LoadOp(AccessOp):
     fill = opt_prop_def(FloatAttr | IntegerAttr)
     ahead = opt_prop_def(IntegerAttr)
     """The elements so much further on are asked for too: they are needed soon."""
+    across = opt_prop_def(IntegerAttr)
+    """A tile dimension along which memory runs: loaded along it, and transposed."""
     result = result_def(TileType)
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
@@ -198,6 +200,7 @@ class LoadOp(AccessOp):
         valid: tuple[int, int] | None = None,
         fill: Attribute | None = None,
         ahead: int | None = None,
+        across: int | None = None,
     ) -> None:
         super().__init__(
             operands=[buffer, indices, offset, mask],
@@ -206,6 +209,7 @@ class LoadOp(AccessOp):
                 "valid": None if valid is None else _ints(valid),
                 "fill": fill,
                 "ahead": None if ahead is None else IntegerAttr(ahead, i64),
+                "across": None if across is None else IntegerAttr(across, i64),
             },
             result_types=[result],
         )
@@ -221,6 +225,8 @@ class LoadOp(AccessOp):
             printer.print_attribute(self.fill)
         if self.ahead is not None:
             printer.print_string(f" ahead {self.ahead.value.data}")
+        if self.across is not None:
+            printer.print_string(f" across t{self.across.value.data}")
         printer.print_string(" : ")
         printer.print_attribute(self.result.type)
 

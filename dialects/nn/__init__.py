@@ -7,6 +7,7 @@ from xdsl.ir import Dialect
 from ..layout import LayoutAttr
 from . import (
     activation,
+    attention,
     binary,
     cast,
     conv,
@@ -45,6 +46,7 @@ from .activation import (
     SwishOp,
     ThresholdedReluOp,
 )
+from .attention import AttentionOp
 from .base import NNOp
 from .binary import (
     AddOp,
@@ -147,6 +149,7 @@ from .logic import (
     XorOp,
 )
 from .movement import (
+    ChannelShuffleOp,
     ConcatOp,
     DepthToSpaceOp,
     ExpandOp,
@@ -225,6 +228,7 @@ from .winograd import (
 
 FAMILIES = (
     activation,
+    attention,
     binary,
     cast,
     conv,
@@ -266,6 +270,7 @@ __all__ = [
     "AsinhOp",
     "AtanOp",
     "AtanhOp",
+    "AttentionOp",
     "AveragePoolOp",
     "BatchNormOp",
     "BitShiftOp",
@@ -276,6 +281,7 @@ __all__ = [
     "CastOp",
     "CeilOp",
     "CeluOp",
+    "ChannelShuffleOp",
     "ClipOp",
     "ConcatOp",
     "ConvOp",

@@ -322,6 +322,41 @@ class SpaceToDepthOp(Blocks):
         n.write(n.read(self.x, at), self.output, n.indices)
 
 
+@irdl_op_definition
+class ChannelShuffleOp(Movement):
+    """
+    Channels dealt out anew: `output[n, k * group + g] = x[n, g * (C / group) + k]`.
+
+    `[N, C, ...]` keeps its shape. OpenVINO ShuffleChannels along axis 1; ONNX writes it
+    as reshape to `[N, group, C / group, ...]`, transpose and reshape.
+    """
+
+    name = "nn.channel_shuffle"
+
+    x = operand_def()
+    group = prop_def()
+
+    def shapes(self) -> Sequence[Shape]:
+        shape, group = shape_of(self.x), integer(self.group)
+        if len(shape) < 2:
+            raise VerifyException(f"x has shape {list(shape)}, expected [N, C, ...]")
+        if group < 1 or shape[1] % group:
+            raise VerifyException(f"{shape[1]} channels do not divide by {group}")
+        return [shape]
+
+    def reference(self, x: Array) -> Array:
+        group = integer(self.group)
+        apart = x.reshape(x.shape[0], group, x.shape[1] // group, *x.shape[2:])
+        return apart.swapaxes(1, 2).reshape(x.shape)
+
+    def loops(self, k: Loops) -> None:
+        shape, group = shape_of(self.output), integer(self.group)
+        n = grid(k, shape)
+        image, c, *place = n.indices
+        channel = c % group * (shape[1] // group) + c // group
+        n.write(n.read(self.x, [image, channel, *place]), self.output, n.indices)
+
+
 OPS: tuple[type[NNOp], ...] = (
     TransposeOp,
     ConcatOp,
@@ -330,4 +365,5 @@ OPS: tuple[type[NNOp], ...] = (
     TileOp,
     DepthToSpaceOp,
     SpaceToDepthOp,
+    ChannelShuffleOp,
 )

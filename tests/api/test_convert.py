@@ -48,7 +48,15 @@ def test_a_batch_and_an_output_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [[1, 1, 8, 8], "image[1,1,8,8]", "[1,1,8,8]", SHAPE, ["image:1x1x8x8"]]
+    "shape",
+    [
+        [1, 1, 8, 8],
+        [[1, 1, 8, 8]],
+        "image[1,1,8,8]",
+        "[1,1,8,8]",
+        SHAPE,
+        ["image:1x1x8x8"],
+    ],
 )
 def test_forms_of_a_shape(shape: object) -> None:
     compiled = ovc.compile_model(ovc.convert_model(MODEL, input_shape=shape))

@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 import ovc
 import pytest
+from ovc.compiler import opt
+from typer.testing import CliRunner
 
 Command = Any
 SHAPE = ("--input-shape", "image:1x1x8x8")
@@ -134,6 +136,7 @@ def test_malformed_flags_are_wrong_usage(
     ("flags", "words"),
     [
         (("--mean-values", "[1,2,3]"), "--mean-values: input 'image' has 1 channels"),
+        (("--input-shape", "[1,1,8,8],[2]"), "2 shapes without a name for 0 inputs"),
         (("--output", "relu9"), "--output: there is no tensor or layer 'relu9'"),
         (("--mean-values", "picture[1]"), "no input 'picture'"),
     ],
@@ -251,3 +254,37 @@ def test_layers_that_fp16_leaves_alone_say_why(command: Command, model: Path) ->
     ]
     assert reasons
     assert all(reason.startswith("stays f32: ") for reason in reasons)
+
+
+@pytest.fixture
+def text(command: Command, model: Path, tmp_path: Path) -> Path:
+    """The digit network as IR text, with its batch norms."""
+    place = tmp_path / "digits.mlir"
+    assert command("convert", model, *SHAPE, "-o", place, "--disable-fusing").code == 0
+    return place
+
+
+def test_layers_of_a_text_have_their_names(command: Command, text: Path) -> None:
+    explained = json.loads(command("explain", text, "--json").out)
+    layers = {
+        layer
+        for p in explained["passes"]
+        for a in p["applied"]
+        for layer in a["layers"]
+    }
+    assert {"conv1", "norm1"} <= layers
+
+    timed = json.loads(command("bench", text, "-n", 2, "--json", "--per-layer").out)
+    assert {"conv1", "norm1", "relu1"} <= {
+        n for one in timed["layers"] for n in one["layers"]
+    }
+
+    seen = json.loads(command("inspect", text, "--json", "--layers").out)
+    assert ["conv1"] in [layer["layers"] for layer in seen["layers"]]
+
+
+def test_ovc_opt_finds_the_weights_of_a_text(text: Path) -> None:
+    done = CliRunner().invoke(opt.app, [str(text), "-p", "dce", "--locations"])
+
+    assert done.exit_code == 0, done.output
+    assert 'loc("conv1")' in done.output

@@ -59,6 +59,20 @@ def shapes() -> Iterator[Case]:
         yield Case(op, (BLOCKED, *operands), between=True)
 
 
+def shuffles() -> Iterator[Case]:
+    for mode in ("DCR", "CRD"):
+        yield case(nn.DepthToSpaceOp, some((2, 12, 3, 2)), blocksize=2, mode=mode)
+    yield Case(
+        nn.DepthToSpaceOp, (some((1, 72, 3, 2)),), {"blocksize": 3}, between=True
+    )
+    for group, shape in ((3, (2, 12, 3, 2)), (2, (1, 10)), (4, (2, 8, 5))):
+        yield case(nn.ChannelShuffleOp, some(shape), group=group)
+    yield case(nn.ChannelShuffleOp, some((1, 6, 2, 3, 4)), group=2)
+    for shape in ((1, 72, 3, 2), (1, 96, 5, 7)):
+        yield Case(nn.ChannelShuffleOp, (some(shape),), {"group": 3}, between=True)
+    yield case(nn.SpaceToDepthOp, some((2, 3, 6, 4)), blocksize=2)
+
+
 def moves() -> Iterator[Case]:
     for perm in ([0, 2, 3, 1], [3, 2, 1, 0], [0, 1, 3, 2], [1, 0, 2, 3]):
         yield case(nn.TransposeOp, X, perm=perm)
@@ -80,12 +94,6 @@ def moves() -> Iterator[Case]:
     for shape in ((3, 1), (2, 1, 5), (1,)):
         yield case(nn.ExpandOp, some((3, 1)), ints(*shape))
     yield case(nn.TileOp, X, ints(1, 2, 1, 3))
-    for mode in ("DCR", "CRD"):
-        yield case(nn.DepthToSpaceOp, some((2, 12, 3, 2)), blocksize=2, mode=mode)
-    yield Case(
-        nn.DepthToSpaceOp, (some((1, 72, 3, 2)),), {"blocksize": 3}, between=True
-    )
-    yield case(nn.SpaceToDepthOp, some((2, 3, 6, 4)), blocksize=2)
     for starts, ends, axes, steps in (
         ([0, 1], [2, 4], [1, 3], [1, 2]),
         ([-1], [-100], [2], [-1]),
@@ -270,6 +278,7 @@ CASES = [
     each
     for family in (
         shapes,
+        shuffles,
         moves,
         generated,
         picks,

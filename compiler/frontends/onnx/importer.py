@@ -18,7 +18,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from ....dialects.const import ConstantOp
 from ....dialects.nn.symbols import tensor_with_symbols
 from ....runtime.errors import ImportFailure
-from ...passes.fix_shapes import fix_shapes, shapes_by_tensor
+from ...passes.fix_shapes import fix_shapes, named_shapes, shapes_by_tensor
 from ..base import Model
 from .cut import cut_graph
 from .graph import GraphImporter
@@ -53,6 +53,8 @@ def import_onnx(
         CompileError: `input_shapes` does not fit the model.
     """
     file = read_model(Path(path))
+    if inputs and input_shapes:
+        input_shapes = named_shapes(inputs, input_shapes)
     if inputs or outputs:
         cut_graph(file, inputs, outputs, input_shapes or {})
     graph = file.proto.graph

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from networks import NetworkBuilder, evaluate
 from ovc.compiler.exporters.to_ir import read_ir, write_ir
+from ovc.compiler.locations import set_source, source_names
 from ovc.dialects import const, nn
 from ovc.runtime.errors import ImportFailure, OvcError
 from safetensors.numpy import load_file
@@ -37,6 +38,23 @@ def test_both_files_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert str(again) == str(module)
     for new, old in zip(evaluate(again, inputs), evaluate(module, inputs), strict=True):
         np.testing.assert_array_equal(new, old)
+
+
+def test_layers_keep_their_names(tmp_path: Path) -> None:
+    net = NetworkBuilder((2,))
+    layers = [(), ("conv 1",), ('a"b', "c")]
+    for names in layers:
+        set_source(net.add(nn.ReluOp, net.values[-1]).owner, *names)  # type: ignore[arg-type]
+    module = net.finish()
+    path = tmp_path / "m.mlir"
+
+    write_ir(module, path)
+    again = read_ir(path)
+
+    found = [source_names(op) for op in again.walk() if isinstance(op, nn.ReluOp)]
+    assert found == layers
+    assert "unknown" not in path.read_text()
+    assert str(again) == str(module)
 
 
 def test_the_safetensors_library_reads_the_weights(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ OPERATIONS: dict[str, Any] = {
     "top_k": lambda n, x: n.add(nn.TopKOp, x, n.ints(2), results=2),
     "arg_max": lambda n, x: n.add(nn.ArgMaxOp, x, axis=1),
     "gather": lambda n, x: n.add(nn.GatherOp, x, n.ints(2, 0), axis=1),
+    "channels": lambda n, x: n.add(nn.ChannelShuffleOp, x, group=2),
     "depth": lambda n, x: n.add(nn.DepthToSpaceOp, x, blocksize=2),
     "pad": lambda n, x: n.add(
         nn.PadOp, x, n.ints(0, 0, 1, 1, 0, 0, 2, 0), mode="reflect"

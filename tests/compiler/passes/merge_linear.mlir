@@ -43,10 +43,12 @@ func.func @output(%x: tensor<1x2x4xf32>) -> (tensor<1x2x4xf32>, tensor<1x2x4xf32
   func.return %1, %2 : tensor<1x2x4xf32>, tensor<1x2x4xf32>
 }
 
-// The merged constant would be larger.
+// The merged constant would be larger: small ones are merged when nothing will fuse.
 // CHECK-LABEL: @larger
 // PAIRS-LABEL: @larger
 // CHECK-COUNT-2: nn.mul
+// PAIRS: nn.mul{{.*}}tensor<2x4xf32>) -> tensor<1x2x4xf32>
+// PAIRS-NOT: nn.mul
 func.func @larger(%x: tensor<1x2x4xf32>) -> tensor<1x2x4xf32> {
   %a = const.constant [1.0, 2.0] : tensor<2x1xf32>
   %d = const.constant [1.0, 2.0, 1.0, 2.0] : tensor<4xf32>

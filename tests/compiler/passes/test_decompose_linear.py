@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,3 +79,78 @@ def test_a_division_agrees_to_rounding() -> None:
     module = net.finish()
 
     assert check_pass(DecomposeLinearPass(), module, argument_arrays(module), 1e-6)
+
+
+def layer(net: NetworkBuilder) -> None:
+    w = np.arange(8, dtype=np.float32).reshape(4, 2, 1)
+    net.add(nn.ConvOp, net.values[-1], net.constant(w))
+
+
+def minus(net: NetworkBuilder) -> None:
+    net.add(nn.NegOp, net.values[-1])
+
+
+def from_four(net: NetworkBuilder) -> None:
+    net.add(nn.SubOp, net.constant(np.full((1,), 4, np.float32)), net.values[-1])
+
+
+def half(net: NetworkBuilder) -> None:
+    net.add(nn.MulOp, net.values[-1], net.constant(np.full((1,), 0.5, np.float32)))
+
+
+def relu(net: NetworkBuilder) -> None:
+    net.add(nn.ReluOp, net.values[-1])
+
+
+def other(net: NetworkBuilder) -> None:
+    net.add(nn.MulOp, net.values[-1], net.values[-1])
+
+
+def fraction(net: NetworkBuilder) -> None:
+    net.add(nn.DivOp, net.constant(np.full((1,), 4, np.float32)), net.values[-1])
+
+
+@pytest.mark.parametrize("sign", [minus, from_four])
+@pytest.mark.parametrize(
+    ("before", "after", "legal"),
+    [
+        ([layer], [], True),
+        ([], [layer], True),
+        ([half], [relu], True),
+        ([relu], [half], True),
+        ([minus], [relu], True),
+        ([layer, relu], [relu], False),
+        ([relu], [other], False),
+        ([relu], [fraction], False),
+        ([], [], False),
+    ],
+)
+def test_a_change_of_sign_is_written_beside_what_it_can_join(
+    sign: Any, before: list[Any], after: list[Any], legal: bool
+) -> None:
+    net = NetworkBuilder([1, 2, 3])
+    for step in (*before, sign, *after):
+        step(net)
+    module = net.finish()
+
+    check_pass(DecomposeLinearPass(), module, argument_arrays(module))
+
+    assert ({"nn.neg", "nn.sub"} & set(names_in(module)) == set()) == legal
+
+
+def test_a_change_of_sign_behind_a_value_with_readers_stays() -> None:
+    net = NetworkBuilder([1, 2, 3])
+    layer(net)
+    minus(net)
+    module = net.finish(*net.values[1:])
+
+    assert DecomposeLinearPass().count(module) == 0
+
+
+def test_a_difference_that_broadcasts_stays() -> None:
+    net = NetworkBuilder([1, 1, 3])
+    net.add(nn.SubOp, net.constant(np.ones((2, 1), np.float32)), net.values[0])
+    layer(net)
+    module = net.finish()
+
+    assert DecomposeLinearPass().count(module) == 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from ovc.compiler.interpreter import main_function
+from ovc.compiler.options import parse_input_shapes
 from ovc.compiler.passes.fix_shapes import example_shape, fix_shapes, require_static
 from ovc.dialects.nn.symbols import dims_of, tensor_with_symbols
 from ovc.dialects.types import AnyTensor
@@ -119,3 +120,70 @@ def test_message_without_shapes() -> None:
 )
 def test_example_shapes(given: tuple[int | str, ...], example: str) -> None:
     assert example_shape(given) == example
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"#1": (2, 3), "#2": (5,)},
+        {"": (5,), "x": (2, 3)},
+        {"y": (5,), "": (2, 3)},
+        {"y": (5,), "#1": (2, 3)},
+    ],
+)
+def test_shapes_without_a_name_go_to_the_inputs_in_order(
+    shapes: dict[str, tuple[int, ...]],
+) -> None:
+    module = network(x=("?", "?"), y=("?",))
+    fix_shapes(module, shapes)
+    assert dims(module) == [(2, 3), (5,)]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "count"),
+    [
+        ({"": (2, 3)}, "1 shape without a name for 2 inputs"),
+        (
+            {"#1": (2, 3), "#2": (1,), "#3": (1,)},
+            "3 shapes without a name for 2 inputs",
+        ),
+        ({"x": (2, 3), "#1": (1,), "#2": (1,)}, "2 shapes without a name for 1 input;"),
+    ],
+)
+def test_shapes_without_a_name_are_as_many_as_inputs(
+    shapes: dict[str, tuple[int, ...]], count: str
+) -> None:
+    module = network(x=("?", "?"), y=("?",))
+    with pytest.raises(CompileError, match=f"--input-shape: {count}.* x, y"):
+        fix_shapes(module, shapes)
+
+
+def test_an_input_may_be_called_like_a_place() -> None:
+    module = network(**{"x": ("?",), "#1": ("?",)})
+    fix_shapes(module, {"#1": (2,), "x": (3,)})
+    assert dims(module) == [(3,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["[1,3],[2]"], {"#1": (1, 3), "#2": (2,)}),
+        (["(1,3),(2)"], {"#1": (1, 3), "#2": (2,)}),
+        (["[1,3]", "[2,4]"], {"#1": (1, 3), "#2": (2, 4)}),
+        (["[1, 3]"], {"": (1, 3)}),
+        (["b[4],[1,3]", "[2]"], {"b": (4,), "#1": (1, 3), "#2": (2,)}),
+        (["a[1,3],b[2]"], {"a": (1, 3), "b": (2,)}),
+        (["a:1x3", "b=2"], {"a": (1, 3), "b": (2,)}),
+        (["[]"], {"": ()}),
+    ],
+)
+def test_texts(texts: list[str], expected: dict[str, tuple[int, ...]]) -> None:
+    assert parse_input_shapes(texts) == expected
+
+
+@pytest.mark.parametrize(
+    "texts", [["a[1],a[2]"], ["a:1", "a[1]"], ["a"], ["a:x"], ["1x3"]]
+)
+def test_texts_that_are_none(texts: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"twice|form"):
+        parse_input_shapes(texts)

@@ -122,3 +122,43 @@ def test_kept_layers_stay() -> None:
     keep(ends[0].owner)  # type: ignore[arg-type]
 
     assert fused(net, *[net.add(nn.NegOp, e) for e in ends])[0] == 0
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_parts_that_a_concat_joins_need_no_split(
+    relu: bool, order: tuple[int, ...]
+) -> None:
+    net = NetworkBuilder([1, 8, 6, 6])
+    ends = [conv(net, net.values[0], n, kernel=3) for n in (3, 16, 5)]
+    if relu:
+        ends = [net.add(nn.ReluOp, end) for end in ends]
+    joined = net.add(nn.ConcatOp, [ends[i] for i in order], axis=-3)
+
+    count, _, names = fused(net, net.add(nn.NegOp, joined))
+
+    assert count == 1
+    assert names.count("nn.conv") == 1
+    assert not {"nn.split", "nn.concat"} & set(main_names(names))
+
+
+def main_names(names: list[str]) -> list[str]:
+    """Names of operations behind the first layer: those before it are constants'."""
+    return names[names.index("nn.conv") :]
+
+
+@pytest.mark.parametrize("kind", ["axis", "another", "twice", "reader"])
+def test_a_concat_of_something_else_stays(kind: str) -> None:
+    net = NetworkBuilder([1, 8, 6, 6], [1, 2, 4, 4])
+    ends = [conv(net, net.values[0], 5, kernel=3) for _ in "ab"]
+    others = {"another": [net.block.args[1]], "twice": [ends[0]]}
+    axis = 2 if kind == "axis" else 1
+    parts = ends if kind == "axis" else [*ends, *others.get(kind, [])]
+    joined = net.add(nn.ConcatOp, parts, axis=axis)
+    outputs = [net.add(nn.NegOp, joined)]
+    if kind == "reader":
+        outputs.append(net.add(nn.NegOp, ends[1]))
+
+    _, _, names = fused(net, *outputs)
+
+    assert "nn.concat" in main_names(names)

@@ -410,3 +410,78 @@ def main_path(net: NetworkBuilder) -> list[Operation]:
     block = main.regions[0].block
     constants = Constants.of(block)
     return [op for op in block.ops if not constants.issuperset(op.results)]
+
+
+@pytest.mark.parametrize("op", [nn.AddOp, nn.SubOp])
+def test_a_factor_goes_into_both_terms(op: Any) -> None:
+    net = NetworkBuilder([1, 4, 5, 6])
+    terms = [net.add(nn.ConvOp, net.values[0], weights(net, 4, 4, 1, 1)) for _ in "ab"]
+    total = net.add(op, *terms)
+    net.add(MUL, total, weights(net, 4, 1, 1))
+
+    assert check(net)[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["an addend", "same", "no layer", "broadcast"])
+def test_a_factor_goes_into_both_terms_or_none(kind: str) -> None:
+    net = NetworkBuilder([1, 4, 5, 6], [1, 4, 1, 1])
+    first, second = (
+        net.add(nn.ConvOp, x, weights(net, 4, 4, 1, 1)) for x in net.block.args
+    )
+    whole = net.add(nn.ConvOp, net.block.args[0], weights(net, 4, 4, 1, 1))
+    others = {"same": first, "no layer": net.block.args[0], "broadcast": second}
+    total = net.add(ADD, first, others.get(kind, whole))
+    net.add(ADD if kind == "an addend" else MUL, total, weights(net, 4, 1, 1))
+
+    assert check(net)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "scales", "shape", "fused"),
+    [
+        ("nearest", (1, 1, 2, 2), (4, 1, 1), True),
+        ("nearest", (1, 1, 2, 2), (), True),
+        ("nearest", (1, 1, 1, 2), (5, 1), False),
+        ("nearest", (1, 2, 1, 1), (8, 1, 1), False),
+        ("nearest", (1, 2, 1, 1), (), True),
+        ("linear", (1, 1, 2, 2), (4, 1, 1), False),
+    ],
+)
+@pytest.mark.parametrize("op", [MUL, ADD])
+def test_through_a_resize_to_the_nearest(
+    op: Any,
+    mode: str,
+    scales: tuple[int, ...],
+    shape: tuple[int, ...],
+    fused: bool,
+) -> None:
+    net = NetworkBuilder([1, 4, 5, 6])
+    y = net.add(nn.ConvOp, net.values[0], weights(net, 4, 4, 1, 1))
+    factors = net.constant(np.array(scales, np.float32))
+    y = net.add(nn.ResizeOp, y, None, factors, None, mode=mode)
+    net.add(op, y, weights(net, *shape))
+
+    assert check(net)[0] == fused
+
+
+@pytest.mark.parametrize(("shape", "fused"), [((), True), ((4, 1, 1), False)])
+def test_through_a_shuffle_of_channels(shape: tuple[int, ...], fused: bool) -> None:
+    net = NetworkBuilder([1, 4, 5, 6])
+    y = net.add(nn.ConvOp, net.values[0], weights(net, 4, 4, 1, 1))
+    y = net.add(nn.ChannelShuffleOp, y, group=2)
+    net.add(MUL, y, weights(net, *shape))
+
+    assert check(net)[0] == fused
+
+
+def test_a_resize_that_looks_outside_stops_a_factor() -> None:
+    net = NetworkBuilder([1, 4, 5, 6])
+    y = net.add(nn.ConvOp, net.values[0], weights(net, 4, 4, 1, 1))
+    roi = net.constant(np.array([0, 0, 0, 0, 1, 1, 2, 2], np.float32))
+    factors = net.constant(np.array([1, 1, 2, 2], np.float32))
+    mode = "tf_crop_and_resize"
+    outside = {"coordinate_transformation_mode": mode, "extrapolation_value": 1.0}
+    y = net.add(nn.ResizeOp, y, roi, factors, None, **outside)
+    net.add(MUL, y, weights(net, 4, 1, 1))
+
+    assert check(net)[0] == 0

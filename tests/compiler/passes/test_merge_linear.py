@@ -142,3 +142,19 @@ def test_pairs(links: list[tuple[type, tuple[int, ...]]], paired: bool) -> None:
     check_exact(MergeLinearPass(pairs=True), Program(module, argument_arrays(module)))
 
     assert ("nn.scale_shift" in names_in(module)) == paired
+
+
+@pytest.mark.parametrize(("width", "left"), [(64, 1), (128, 1), (8192, 2)])
+def test_at_the_end_constants_may_grow_while_they_are_small(
+    width: int, left: int
+) -> None:
+    net = NetworkBuilder([1, 128, width])
+    module = net.finish(chain(net, (MUL, (128, 1)), (MUL, (width,))))
+
+    assert MergeLinearPass().count(module) == 0
+    MergeLinearPass(pairs=True).count(module)
+
+    [main] = module.body.block.ops
+    constants = Constants.of(main.regions[0].block)
+    found = [linear_of(op, constants) for op in main.regions[0].block.ops]
+    assert sum(linear is not None for linear in found) == left

@@ -19,7 +19,9 @@ def shuffle(
 def found(net: NetworkBuilder, *outputs: SSAValue) -> bool:
     module = net.finish(*outputs)
     count = check_pass(RecognizeShufflePass(), module, argument_arrays(module))
-    assert count == names_in(module).count("nn.depth_to_space")
+    names = names_in(module)
+    shuffles = ("nn.depth_to_space", "nn.channel_shuffle")
+    assert count == sum(map(names.count, shuffles))
     return count == 1
 
 
@@ -66,8 +68,53 @@ def test_kept_layers_stay(which: int) -> None:
     assert not found(net)
 
 
-def test_a_shuffle_of_channels_stays() -> None:
-    net = NetworkBuilder([1, 6, 4, 5])
-    shuffle(net, [1, 2, 3, 4, 5], [0, 2, 1, 3, 4], [1, 6, 4, 5])
+@pytest.mark.parametrize(
+    ("source", "shape", "perm"),
+    [
+        ([2, 6], [2, 3, 2], [0, 2, 1]),
+        ([2, 6, 5], [2, 2, 3, 5], [0, 2, 1, 3]),
+        ([1, 6, 4, 5], [1, 2, 3, 4, 5], [0, 2, 1, 3, 4]),
+        ([3, 6, 4, 5], [3, 2, 3, 20], [0, 2, 1, 3]),
+        ([1, 6, 4, 5], [2, 3, 20], [1, 0, 2]),
+        ([1, 6, 2, 3, 4], [1, 3, 2, 2, 3, 4], [0, 2, 1, 3, 4, 5]),
+    ],
+)
+def test_shuffles_of_channels(
+    source: list[int], shape: list[int], perm: list[int]
+) -> None:
+    net = NetworkBuilder(source)
+    shuffle(net, shape, perm, source)
+
+    assert found(net)
+
+
+@pytest.mark.parametrize(
+    ("shape", "perm", "target"),
+    [
+        ([1, 2, 3, 4, 4], [0, 1, 2, 4, 3], [1, 6, 4, 4]),
+        ([1, 2, 3, 4, 4], [0, 2, 1, 4, 3], [1, 6, 4, 4]),
+        ([1, 2, 3, 4, 4], [0, 3, 2, 1, 4], [1, 6, 4, 4]),
+        ([1, 2, 3, 4, 4], [0, 2, 3, 1, 4], [1, 6, 4, 4]),
+        ([1, 2, 3, 4, 4], [0, 2, 1, 3, 4], [1, 3, 8, 4]),
+        ([1, 2, 3, 4, 4], [0, 2, 1, 3, 4], [1, 6, 16]),
+        ([1, 2, 6, 8], [0, 2, 1, 3], [1, 6, 4, 4]),
+        ([1, 12, 2, 4], [0, 2, 1, 3], [1, 6, 4, 4]),
+        ([1, 6, 1, 4, 4], [0, 2, 1, 3, 4], [1, 6, 4, 4]),
+    ],
+)
+def test_what_is_no_shuffle_of_channels(
+    shape: list[int], perm: list[int], target: list[int]
+) -> None:
+    net = NetworkBuilder([1, 6, 4, 4])
+    shuffle(net, shape, perm, target)
+
+    assert not found(net)
+
+
+def test_an_image_of_as_many_elements_as_channels_is_turned() -> None:
+    net = NetworkBuilder([1, 4, 2, 2])
+    x = net.add(nn.ReshapeOp, net.values[0], net.ints(1, 4, 2, 2, 1))
+    y = net.add(nn.TransposeOp, x, perm=[0, 1, 3, 2, 4])
+    net.add(nn.ReshapeOp, y, net.ints(1, 4, 2, 2))
 
     assert not found(net)

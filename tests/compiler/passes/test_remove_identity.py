@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from networks import NetworkBuilder, check_pass, names_in
+from networks import NetworkBuilder, argument_arrays, check_pass, names_in
 from ovc.compiler.passes.remove_identity import RemoveIdentityPass, unchanged
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp
@@ -107,3 +107,12 @@ def test_a_clip_with_a_bound_stays() -> None:
 
     assert RemoveIdentityPass().count(module) == 1
     assert names_in(module).count("nn.clip") == 1
+
+
+@pytest.mark.parametrize(("group", "goes"), [(1, True), (2, False), (6, True)])
+def test_a_shuffle_without_effect_goes(group: int, goes: bool) -> None:
+    net = NetworkBuilder([1, 6, 2])
+    net.add(nn.ChannelShuffleOp, net.values[0], group=group)
+    module = net.finish()
+
+    assert check_pass(RemoveIdentityPass(), module, argument_arrays(module)) == goes

@@ -165,7 +165,7 @@ def layer(size: int, inputs: int, outputs: int) -> Layer:
 def test_large_images_take_large_tiles_and_deep_layers_small_weights() -> None:
     large, deep = layer(56, 64, 64), layer(7, 256, 256)
     assert large.cost(TILES[4]) < large.cost(TILES[2]) < large.direct_cost()
-    assert deep.cost(TILES[2]) < deep.direct_cost() < deep.cost(TILES[4])
+    assert deep.cost(TILES[2]) < min(deep.direct_cost(), deep.cost(TILES[4]))
 
 
 @pytest.mark.parametrize("m", TILES)

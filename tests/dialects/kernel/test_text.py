@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from kernels import Kernel, matmul, scheduled_kernels
 from ovc.dialects.kernel import Kernel as KERNEL
-from ovc.dialects.kernel.nest import NestOp, ScheduleAttr
+from ovc.dialects.kernel.nest import NestOp
+from ovc.dialects.kernel.schedule import ScheduleAttr
 from scalar_table import TYPES, cases
 from xdsl.context import Context
 from xdsl.dialects.arith import Arith

@@ -106,3 +106,19 @@ func.func @space_to_depth_1(%x: tensor<1x3x4x3xf32>) {
   %r = nn.space_to_depth(%x) {blocksize = 2 : i64} : (tensor<1x3x4x3xf32>) -> tensor<*xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.channel_shuffle: x has shape [4], expected [N, C, ...]
+func.func @channel_shuffle_1(%x: tensor<4xf32>) {
+  %r = nn.channel_shuffle(%x) {group = 2 : i64} : (tensor<4xf32>) -> tensor<*xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.channel_shuffle: 4 channels do not divide by 3
+func.func @channel_shuffle_2(%x: tensor<1x4xf32>) {
+  %r = nn.channel_shuffle(%x) {group = 3 : i64} : (tensor<1x4xf32>) -> tensor<*xf32>
+  func.return
+}

@@ -186,6 +186,7 @@ def test_shapes_are_unknown_until_operands_are_constant() -> None:
         (nn.ExpandOp, [X, ints(5)], {}, "do not broadcast"),
         (nn.TileOp, [X, ints(2)], {}, "1 repeats for 3 dimensions"),
         (nn.DepthToSpaceOp, [count(1, 6, 1, 1)], {"blocksize": 2}, "6 channels"),
+        (nn.ChannelShuffleOp, [X], {"group": 2}, "3 channels do not divide by 2"),
         (nn.SliceOp, [X, ints(1), ints(1, 2)], {}, "1 starts, 2 ends"),
         (nn.SliceOp, [X, ints(1), ints(2), ints(0), ints(0)], {}, "a step is 0"),
         (nn.SliceOp, [X, ints(1), ints(2), ints(3)], {}, "axis 3 is outside rank 3"),
@@ -199,3 +200,13 @@ def test_illegal_operands_are_named(operation, inputs, properties, message, make
         inputs = [*inputs, *[None] * (5 - (operation is nn.PadOp) - len(inputs))]
     with pytest.raises(VerifyException, match=message):
         make_op(operation, inputs, properties)
+
+
+@pytest.mark.parametrize("shape", [(2, 6), (2, 6, 5), (1, 12, 2, 3), (1, 6, 2, 1, 3)])
+@pytest.mark.parametrize("group", [1, 2, 3, 6])
+def test_channels_are_dealt_out(shape, group, check_meaning):
+    x = count(*shape)
+    apart = x.reshape(shape[0], group, shape[1] // group, *shape[2:])
+    expected = np.moveaxis(apart, 2, 1).reshape(shape)
+
+    check_meaning(nn.ChannelShuffleOp, [x], {"group": group}, [expected])

@@ -95,3 +95,11 @@ def test_a_new_input_has_the_shape_that_is_given(path: Path) -> None:
 
     assert [port.dims for port in found.inputs] == [(2,), (8,)]
     assert names(found.inputs) == ["d", "c"]
+
+
+def test_shapes_without_a_name_belong_to_the_new_inputs_in_order(path: Path) -> None:
+    shapes = {"#1": (3, 2), "#2": (4, 2)}
+
+    found = import_onnx(path, shapes, inputs=["0:neg", "0:relu"], outputs=["neg", "c"])
+
+    assert {port.name: port.dims for port in found.inputs} == {"a": (3, 2), "b": (4, 2)}

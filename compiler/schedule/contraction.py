@@ -1,0 +1,179 @@
+"""
+Schedules of contractions: sums of products.
+
+One factor has columns, which fill the lanes, the other one rows. A register tile of rows
+by columns is the innermost part; the grid walks tiles so that what is read again is near.
+"""
+
+from __future__ import annotations
+
+from math import ceil, prod
+
+from xdsl.ir import SSAValue
+
+from .analysis import Access
+from .writer import Vector, Writer, even_step, tile_cost
+
+HALVES = 6
+"""Registers of half the lanes that may be side by side in a tile."""
+
+
+class Contractions(Writer):
+    """Writes the schedules of sums of products."""
+
+    def _contraction(self, vector: Vector) -> None:
+        info = self.info
+        assert info.contraction is not None
+        reduce, left, right = info.contraction
+        vector = self._halved(vector)
+        kept = [d for d in info.shared if d not in reduce.dims and self.sizes[d] > 1]
+        steady = [a for a in (left, right) if a is not None and vector.dim in a.dims]
+        across = vector.dim in reduce.dims
+        rows = [
+            d
+            for d in kept
+            if d is not vector.dim and (across or all(d not in a.dims for a in steady))
+        ]
+        if not rows and (across or len(steady) != 1):
+            self._window(vector, kept, list(reduce.dims))
+            return
+        registers = self._registers(vector, rows)
+        tile = self._rows(rows, registers) if rows else {}
+        width = registers * vector.lanes
+        others = [d for d in kept if d is not vector.dim and d not in tile]
+        batch = [
+            d
+            for d in others
+            if left is not None and right is not None and d in left.dims & right.dims
+        ]
+        # matrices of a batch one by one: both sides of one fit in a cache
+        first = [(d, even_step(self.sizes[d], self.target.max_grid)) for d in batch]
+        columns = vector.dim is not None and not across
+        blocks = ceil(self.sizes[vector.dim] / width) if columns else 1  # type: ignore[index]
+        used = prod(ceil(self.sizes[d] / s) for d, s in first) * blocks
+        strips = self._strips(rows, tile, steady, batch) if columns else {}
+        outer = [d for d in others if d not in batch]
+        if strips:
+            cut = [(d, s) for d, s in strips.items() if s < self.sizes[d]]
+            self._grid([*first, *cut], [])
+        else:
+            self._grid(first, outer, used)
+        for dim in others:
+            if dim not in self.taken:
+                self.loop("serial", dim)
+        used = prod(self.sizes[d] for d in others)
+        for dim, step in tile.items():
+            few = used < 16 and self.sizes[dim] > step and dim not in strips
+            self.loop("parallel" if few else "serial", dim, step)
+        if columns and vector.dim is not None:
+            self.loop("parallel", vector.dim, width)
+        self.loops.sort(key=lambda loop: loop.mapping.data != "parallel")
+        if across and vector.dim is not None:
+            self.loop("serial", vector.dim, vector.lanes)
+        self.reduction([d for d in reduce.dims if d is not vector.dim])
+        for dim in tile:
+            self.loop("unroll", dim)
+        if vector.dim is not None:
+            if not across:
+                self.loop("unroll", vector.dim, vector.lanes)
+            self.loop("vector", vector.dim, vector.lanes)
+        if columns and self._streams(steady):
+            self.loop("prefetch", vector.dim, width)  # type: ignore[arg-type]
+
+    def _halved(self, vector: Vector) -> Vector:
+        """Half the lanes, where the last register would be half empty and few fill a row."""
+        half = vector.lanes // 2
+        if not self.target.halves or vector.dim is None or half < 2:
+            return vector
+        size, most = self.sizes[vector.dim], HALVES * half
+        odd = ceil(size / half) % 2 and vector.lanes < size <= most
+        if not odd or vector.dim in self.info.reduced:
+            return vector
+        if not self.info.is_regular(vector.dim, most, half):
+            return vector
+        return Vector(vector.dim, half)
+
+    def _streams(self, steady: list[Access]) -> bool:
+        """Whether columns come in blocks from beyond the first cache."""
+        return (
+            self.target.prefetches
+            and len(steady) == 1
+            and prod(self.sizes[d] for d in steady[0].dims) * steady[0].width
+            > self.target.near
+        )
+
+    def _strips(
+        self,
+        rows: list[SSAValue],
+        tile: dict[SSAValue, int],
+        steady: list[Access],
+        batch: list[SSAValue],
+    ) -> dict[SSAValue, int]:
+        """
+        Rows that meet every column before the next ones come, by dimension.
+
+        Columns that a cache holds are read again for each row tile. Larger ones are read
+        again for each strip only: as many rows as a cache holds.
+        """
+        assert self.info.contraction is not None
+        _, *factors = self.info.contraction
+        moving = [a for a in factors if a is not None and a not in steady]
+        if len(steady) != 1 or len(moving) != 1:
+            return {}
+        fixed = [d for d in steady[0].dims if d not in batch]
+        if prod(self.sizes[d] for d in fixed) * steady[0].width <= self.target.cache:
+            return {}
+        bytes_ = moving[0].bytes / prod(self.sizes[d] for d in batch)
+        strips: dict[SSAValue, int] = {}
+        for dim in rows:
+            each = bytes_ / self.sizes[dim]
+            if each <= self.target.cache:
+                unit = tile.get(dim, 1)
+                fits = max(1, int(self.target.cache / each) // unit)
+                units = ceil(self.sizes[dim] / unit)
+                strips[dim] = unit * even_step(units, ceil(units / fits))
+                break
+            strips[dim] = tile.get(dim, 1)
+            bytes_ = each
+        return strips
+
+    def _registers(self, vector: Vector, rows: list[SSAValue]) -> int:
+        """Vector registers along the vector dimension."""
+        info = self.info
+        if vector.dim is None or vector.dim in info.reduced:
+            return 1
+        factors = info.contraction[1:] if info.contraction else ()
+        steady = [a for a in factors if a is not None and vector.dim in a.dims]
+        strides = {info.lane_stride(a, vector.dim, vector.lanes) for a in steady}
+        if not strides <= {0, 1}:
+            return 1  # as many rows as there are registers share what is gathered
+        if vector.lanes < self.target.lanes and vector.lanes < self.sizes[vector.dim]:
+            return ceil(self.sizes[vector.dim] / vector.lanes)  # they were halved
+        points = prod(self.sizes[d] for d in rows)
+        most = ceil(self.sizes[vector.dim] / vector.lanes)
+        wished = 2 if points >= 4 else 8 if points == 1 else 4
+        while wished > 1 and (
+            wished > most
+            or not info.is_regular(vector.dim, wished * vector.lanes, vector.lanes)
+        ):
+            wished //= 2
+        return wished
+
+    def _rows(self, rows: list[SSAValue], registers: int) -> dict[SSAValue, int]:
+        """Tile sizes of one or two row dimensions, the innermost first in choice."""
+        budget = max(1, self.target.accumulators // registers)
+        inner = rows[-1]
+        best = min(
+            range(1, min(budget, self.sizes[inner]) + 1),
+            key=lambda r: (tile_cost(self.sizes[inner], r, registers), -r),
+        )
+        tile = {inner: best}
+        if best == self.sizes[inner] and len(rows) > 1 and 2 * best <= budget:
+            outer = rows[-2]
+            more = min(
+                range(1, min(budget // best, self.sizes[outer]) + 1),
+                key=lambda r: (tile_cost(self.sizes[outer], r, registers * best), -r),
+            )
+            if more > 1:
+                tile = {outer: more, inner: best}
+        return tile

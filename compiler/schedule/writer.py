@@ -1,0 +1,135 @@
+"""
+The words of a schedule, and the loops that all kinds of nests have: a grid, the blocks of
+a reduction, and windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+
+from xdsl.ir import SSAValue
+
+from ...backends.target import Target
+from ...dialects.kernel.schedule import LoopAttr
+from .analysis import NestInfo
+
+LATENCY = 8
+"""Multiply-adds that must be in flight to keep the units busy."""
+
+UNROLL_TAPS = 7
+"""Reduced dimensions up to this size are unrolled in a window."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """The vector dimension and its lanes; no dimension means scalar code."""
+
+    dim: SSAValue | None
+    lanes: int
+
+
+class Writer:
+    """Collects the loops of one nest's schedule."""
+
+    def __init__(self, info: NestInfo, target: Target) -> None:
+        self.info, self.target = info, target
+        self.sizes = self.info.sizes
+        self.loops: list[LoopAttr] = []
+        self.taken: set[SSAValue] = set()
+
+    def loop(self, mapping: str, dim: SSAValue, step: int = 1) -> None:
+        self.loops.append(LoopAttr.of(mapping, dim.name_hint or "", step))
+        self.taken.add(dim)
+
+    def _grid(
+        self,
+        first: list[tuple[SSAValue, int]],
+        rest: list[SSAValue],
+        count: int | None = None,
+    ) -> None:
+        """Parallel loops: `first` as given, then of `rest` what the grid still takes."""
+        for dim, step in first:
+            self.loop("parallel", dim, step)
+        if count is None:
+            count = prod(ceil(self.sizes[d] / step) for d, step in first)
+        for dim in rest:
+            size, room = self.sizes[dim], max(1, self.target.max_grid // count)
+            if size == 1:
+                continue
+            if room == 1:
+                break
+            step = even_step(size, room)
+            self.loop("parallel", dim, step)
+            count *= ceil(size / step)
+
+    def reduction(self, dims: Sequence[SSAValue]) -> None:
+        """Serial loops over reduced dimensions, in the blocks that memory has."""
+        blocks = {d: self.info.block_of(d) for d in dims if self.sizes[d] > 1}
+        for dim, block in blocks.items():
+            if 1 < block < self.sizes[dim]:
+                self.loop("serial", dim, block)
+        for dim, block in blocks.items():
+            if block == 1:
+                self.loop("serial", dim)
+        for dim, block in blocks.items():
+            if block > 1:
+                self.loop("serial", dim)
+
+    def _window(
+        self, vector: Vector, kept: list[SSAValue], taps: list[SSAValue]
+    ) -> None:
+        """Each lane has sums of its own: hide latency behind several of them."""
+        others = [d for d in kept if d is not vector.dim]
+        row = others[-1] if others and vector.dim is not None else None
+        first: list[tuple[SSAValue, int]] = []
+        if vector.dim is not None and vector.dim not in taps:
+            first = [(vector.dim, vector.lanes)]
+        blocks = prod(ceil(self.sizes[d] / s) for d, s in first)
+        self._grid([], [d for d in others if d is not row], blocks)
+        for dim, lanes in first:
+            self.loop("parallel", dim, lanes)
+        for dim in others:
+            if dim is not row and dim not in self.taken:
+                self.loop("serial", dim)
+        if row is not None:
+            self.loop("serial", row, self._row_step(row))
+        unrolled: SSAValue | None = None
+        for dim in taps:
+            if dim is vector.dim:
+                self.loop("serial", dim, vector.lanes)
+            elif dim is taps[-1] and self.sizes[dim] <= UNROLL_TAPS and len(taps) > 1:
+                unrolled = dim
+            else:
+                self.loop("serial", dim)
+        if row is not None:
+            self.loop("unroll", row)
+        if unrolled is not None:
+            self.loop("unroll", unrolled)
+        if vector.dim is not None:
+            self.loop("vector", vector.dim, vector.lanes)
+
+    def _row_step(self, row: SSAValue) -> int:
+        """Sums of a window along `row` that are in registers together."""
+        most = min(8, max(1, self.target.accumulators // 3))
+        return min(
+            range(1, min(most, self.sizes[row]) + 1),
+            key=lambda r: (tile_cost(self.sizes[row], r, 1), -r),
+        )
+
+
+def tile_cost(size: int, tile: int, registers: int) -> float:
+    """About how many cycles `size` rows take in tiles of `tile`, per reduced element."""
+    whole, rest = divmod(size, tile)
+    cost = whole * (max(tile * registers, LATENCY) + 1)
+    return cost + (max(rest * registers, LATENCY) + 1 if rest else 0)
+
+
+def even_step(size: int, room: int) -> int:
+    """The smallest step that makes at most `room` shares of `size`, even if possible."""
+    least = ceil(size / room)
+    for step in range(least, min(2 * least, size) + 1):
+        if size % step == 0:
+            return step
+    return least

@@ -1,0 +1,57 @@
+"""Layouts that are chosen so that results need no copy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from networks import NetworkBuilder, names_in
+from ovc.compiler.passes.assign_layouts import AssignLayoutsPass
+from ovc.compiler.pipeline import parse_pipeline
+from ovc.compiler.registry import PASSES, make_context
+from ovc.compiler.targets import find_target
+from ovc.dialects import nn
+from ovc.dialects.kernel.nest import NestOp
+from ovc.dialects.layout import layout_of
+from ovc.dialects.nn.base import NNOp
+from xdsl.dialects.builtin import ModuleOp
+
+
+def shuffled(reader: type[NNOp]) -> ModuleOp:
+    """A shuffle of channels, and who reads it with padding."""
+    net = NetworkBuilder([1, 48, 6, 6])
+    x = net.add(nn.ChannelShuffleOp, net.values[0], group=3)
+    if reader is nn.ConvOp:
+        weights = net.constant(np.ones((48, 1, 3, 3), np.float32))
+        net.add(nn.ConvOp, x, weights, group=48, pads=[1] * 4)
+        net.add(nn.ReluOp, net.values[-1])
+    else:
+        net.add(reader, x)
+    return net.finish()
+
+
+@pytest.mark.parametrize(("reader", "blocked"), [(nn.ConvOp, True), (nn.ReluOp, False)])
+def test_a_shuffle_writes_what_its_reader_wants(
+    reader: type[NNOp], blocked: bool
+) -> None:
+    module = shuffled(reader)
+
+    AssignLayoutsPass().count(module)
+
+    [shuffle] = [op for op in module.walk() if isinstance(op, nn.ChannelShuffleOp)]
+    layout = layout_of(shuffle.output.type)
+    lanes = find_target("cpu").lanes
+    assert ((1, lanes) in list(layout.order)) == (blocked and lanes > 1)
+    assert list(layout.halo)[2:] == [(int(blocked),) * 2] * 2
+    assert "nn.identity" not in names_in(module)
+
+
+def test_a_shuffle_gathers_and_writes_whole_blocks() -> None:
+    """Reading lanes from all over costs less than scattering them over blocks."""
+    module = shuffled(nn.ConvOp)
+    passes = 'assign-layouts{target="cpu:x86-64-v3"},lower-kernels,schedule-nests{target="cpu:x86-64-v3"}'
+
+    parse_pipeline(passes, PASSES).run(module, make_context())
+
+    nests = [op for op in module.walk() if isinstance(op, NestOp)]
+    [shuffle] = [n for n in nests if n.sym_name.data.startswith("channel_shuffle")]
+    assert "vector d1" in str(shuffle.schedule)
