@@ -30,6 +30,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects import nn
 from ...dialects.const import constant_array
+from ...dialects.nn.attention import MASKED
 from ...dialects.nn.base import NNOp, integer, normalized_axis, number
 from ...dialects.types import element_type, is_static, shape_of, value_dtype
 from ..locations import merge_sources
@@ -103,7 +104,7 @@ class Attention:
             self.v,
             mask,
             scale=self.scale,
-            masked=self.masked,
+            masked=None if self.masked == MASKED else self.masked,
             transposed_keys=int(self.transposed_keys),
         )
 
@@ -268,7 +269,7 @@ def check(op: nn.MatmulOp, softmax: nn.SoftmaxOp, found: Attention) -> None:
         raise Obstacle(f"the softmax is over dimension {axis}, not over the keys")
     scores = found.inside[-1].results[0]
     if softmax.x.type != scores.type:
-        raise Obstacle("the mask broadcasts the scores to another shape")
+        raise Obstacle("its mask or scale broadcasts the scores")
     if not is_normal(found.scale, scores):
         raise Obstacle("its scale is no normal number")
     mask = found.mask

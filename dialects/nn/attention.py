@@ -172,11 +172,11 @@ class AttentionOp(NNOp):
         return write(ConstantOp(np.array(value, value_dtype(self.q))))
 
     def flops(self) -> int:
-        scores, depth = prod(self.score_shape), shape_of(self.q)[-1]
-        return (
-            scores * (2 * depth + 5)
-            + 2 * prod(shape_of(self.output)) * (self.score_shape[-1])
-        )
+        """Those of its parts."""
+        scores, keys = prod(self.score_shape), self.key_shape
+        extra = 4 + (self.mask is not None) + (number(self.scale) != 1)
+        product = 2 * prod(shape_of(self.output)) * keys[-2]
+        return scores * (2 * keys[-1] + extra) + product
 
 
 OPS: tuple[type[NNOp], ...] = (AttentionOp,)

@@ -14,6 +14,7 @@ import functools
 import importlib
 import math
 import os
+import time
 import weakref
 from collections.abc import Sequence
 from typing import Any, cast
@@ -28,6 +29,7 @@ from ..manifest import Launch, Manifest
 from ..memory import Array, Bytes, Slab, address, aligned, allocate
 from .base import Streams
 from .objects import NotObjects, unpack
+from .share import SHARES, Ways
 
 llvm: Any = importlib.import_module("llvmlite.binding")  # it has no types
 
@@ -65,8 +67,11 @@ CHUNKS = 4
 
 MOST_RANGES = 1023
 
-SMALLEST_SHARE, SMALLEST_CHUNK = 1000.0, 1000.0
-"""Nanoseconds of work that are worth a thread, and a claim."""
+SMALLEST_CHUNK = 1000.0
+"""Nanoseconds of work that are worth a claim."""
+
+PLAN = 3
+"""The column of the launch table where the plan stands, with what belongs to it."""
 
 FLOPS_PER_NS, BYTES_PER_NS = 50.0, 10.0
 """What a thread does in a nanosecond, to know small launches from others."""
@@ -211,6 +216,9 @@ class Stream:
         self.pointers = pointers.data
         starts = pointers.ctypes.data + 8 * (np.cumsum([0, *counts])[:-1])
         self.table = _table(team, manifest, starts)
+        self.plans = _plans(manifest, team.threads)
+        self.ways = Ways(len(self.plans))
+        self.way = 0
         self.times: Words = np.zeros(len(self.table) + 1, np.uint64)
         job = (self.table.ctypes.data, len(self.table), team.address)
         self.jobs: Words = np.array([[*job, 0], [*job, self.times.ctypes.data]], "u8")
@@ -224,26 +232,58 @@ class Stream:
         team = self.team
         if not team.running:
             team.start()
-        team.code.run(self.timed if times else self.plain)
+        if times:
+            team.code.run(self.timed)
+            return
+        way = self.ways.next()
+        if way != self.way:
+            self.table[:, PLAN:] = self.plans[way]
+            self.way = way
+        start = time.perf_counter_ns()
+        team.code.run(self.plain)
+        self.ways.took(way, time.perf_counter_ns() - start)
 
 
 def _table(team: Team, manifest: Manifest, starts: npt.NDArray[Any]) -> Words:
     kernels = [team.code.address(kernel.name) for kernel in manifest.kernels]
-    rows: list[tuple[int, ...]] = []
-    for launch, start in zip(manifest.launches, starts.tolist(), strict=True):
-        ranges, chunks = cut(launch, team.threads)
-        size, rest = divmod(launch.grid, ranges * chunks)
-        plan = ranges << 6 | chunks if ranges > 1 else 0
-        rows.append((kernels[launch.kernel], start, launch.grid, plan, size, rest))
+    rows = [
+        (kernels[launch.kernel], start, launch.grid, *plan(launch, team.threads))
+        for launch, start in zip(manifest.launches, starts.tolist(), strict=True)
+    ]
     return np.array(rows, np.uint64).reshape(-1, 6)
 
 
-def cut(launch: Launch, threads: int) -> tuple[int, int]:
-    """How many ranges a launch has, and how many chunks each of them."""
-    if not launch.parallel:
+def _plans(manifest: Manifest, threads: int) -> list[Words]:
+    """The last columns of the table for each way to share, those that differ."""
+    plans: list[Words] = []
+    for share in SHARES:
+        rows = [plan(launch, threads, share) for launch in manifest.launches]
+        words = np.array(rows, np.uint64).reshape(-1, 3)
+        if not any(np.array_equal(words, known) for known in plans):
+            plans.append(words)
+    return plans
+
+
+def plan(
+    launch: Launch, threads: int, share: float = SHARES[0]
+) -> tuple[int, int, int]:
+    """Plan, chunk size and rest of a launch, as the support code reads them."""
+    ranges, chunks = cut(launch, threads, share)
+    size, rest = divmod(launch.grid, ranges * chunks)
+    return ranges << 6 | chunks if ranges > 1 else 0, size, rest
+
+
+def cut(launch: Launch, threads: int, share: float = SHARES[0]) -> tuple[int, int]:
+    """
+    How many ranges a launch has, and how many chunks each of them.
+
+    Args:
+        share: nanoseconds of work that are worth a thread.
+    """
+    if not launch.parallel or math.isinf(share):
         return 1, 1
     work = max(launch.flops / FLOPS_PER_NS, launch.bytes / BYTES_PER_NS) or math.inf
-    worth = min(work / SMALLEST_SHARE, MOST_RANGES)
+    worth = min(work / share, MOST_RANGES)
     ranges = max(1, min(threads, launch.grid, int(worth)))
     worth = min(work / ranges / SMALLEST_CHUNK, CHUNKS)
     return ranges, max(1, min(launch.grid // ranges, int(worth)))

@@ -196,6 +196,25 @@ def products() -> Iterator[Case]:
         yield case(nn.EinsumOp, arrays, equation=equation)
 
 
+def attentions() -> Iterator[Case]:
+    q, k, v = (numbers(s, i) for i, s in enumerate(((2, 3, 17, 8), (2, 3, 33, 8), (2, 3, 33, 5))))  # fmt: skip
+    bias, seen = numbers((17, 33), 4), np.tri(17, 33, 9, dtype=bool)
+    yield case(nn.AttentionOp, q, k, v)
+    for scale in (1.0, 0.35):
+        yield case(nn.AttentionOp, q, k, v, bias, scale=scale)
+        yield case(nn.AttentionOp, q, k, v, K(bias[None, None]), scale=scale)
+        yield case(nn.AttentionOp, q, k, v, K(seen), scale=scale)
+        yield case(nn.AttentionOp, q[0], k[0], v[0], seen, scale=scale, masked=-1e4)
+    rows = np.ascontiguousarray(k.swapaxes(-1, -2))
+    yield case(nn.AttentionOp, q, rows, v, bias[:1], transposed_keys=1)
+    yield case(nn.AttentionOp, q, k[:, :1], v[:1])
+    queries, keys, values = (numbers((1, 2, n, 64), n) for n in (16, 100, 100))
+    yield case(nn.AttentionOp, queries, keys, values, scale=0.1)
+    yield case(nn.AttentionOp, *(a.astype(np.float64) for a in (q, k, v)), scale=0.1)
+    half = [a.astype(np.float16) / np.float16(4) for a in (q, k, v)]
+    yield Case(nn.AttentionOp, tuple(half), {"scale": 0.5}, 4e-3)
+
+
 def norms() -> Iterator[Case]:
     for channels in CHANNELS:
         row = [numbers((channels,), seed) for seed in (1, 2, 3)]
@@ -358,6 +377,7 @@ CASES = [
     *ragged_convolutions(),
     *pools(),
     *products(),
+    *attentions(),
     *norms(),
     *recurrences(),
     *resizes(),

@@ -8,6 +8,7 @@ the rest is still looked at; what follows from a placeholder is no problem of it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 
 from onnx import (
@@ -33,7 +34,7 @@ from .load import opset_versions
 from .node import Node, Outputs, resolved
 from .operators import find_row
 from .order import captured, in_order, needed, reads, subgraphs
-from .problems import Problem, Unsupported
+from .problems import NeedsDefinition, Problem, Unsupported
 from .schemas import find_operator, function_body
 from .scope import Scope, Tensor, operator_name, source_name, suggest_name
 from .tensors import MAX_ELEMENTS, TensorReader
@@ -226,24 +227,23 @@ class GraphImporter:
         version = scope.opsets[domain]
         operator = find_operator(proto.op_type, version, domain)
         row = find_row(domain, proto.op_type)
-        if row is None:
-            body = operator and function_body(
-                operator,
-                resolved(proto, scope.attributes),
-                version,
-                self._input_types(proto, scope),
-            )
-            if body is None:
-                raise Unsupported(_unsupported(domain))
-            defaults = (
-                {n: a for n, a in operator.attributes.items() if a} if operator else {}
-            )
-            return self._call(body, proto, source, scope, defaults)
-        node = Node(proto, source, scope, self, operator)
-        node.check_against_standard(lambda value: value not in self.tainted)
-        outputs = _sequence(row(node))
-        node.check_unread()
-        return outputs
+        if row is not None:
+            node = Node(proto, source, scope, self, operator)
+            node.check_against_standard(lambda value: value not in self.tainted)
+            with suppress(NeedsDefinition):
+                outputs = _sequence(row(node))
+                node.check_unread()
+                return outputs
+        body = operator and function_body(
+            operator,
+            resolved(proto, scope.attributes),
+            version,
+            self._input_types(proto, scope),
+        )
+        if operator is None or body is None:
+            raise Unsupported(_unsupported(domain))
+        defaults = {n: a for n, a in operator.attributes.items() if a}
+        return self._call(body, proto, source, scope, defaults)
 
     def _call(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .node import Row
+from .operators_attention import ATTENTION
 from .operators_contrib import CONTRIBUTED
 from .operators_control import CONTROL
 from .operators_elementwise import ELEMENTWISE
@@ -19,6 +20,7 @@ from .operators_window import WINDOW
 
 ROWS: dict[str, dict[str, Row]] = {
     "": {
+        **ATTENTION,
         **CONTROL,
         **ELEMENTWISE,
         **INDEX,

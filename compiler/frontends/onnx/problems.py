@@ -17,6 +17,13 @@ class Unsupported(Exception):
     catches it knows where."""
 
 
+class NeedsDefinition(Exception):
+    """
+    A row leaves this node to the standard's definition of the operator by others. It
+    says so before it builds anything.
+    """
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why one node, or the graph around the nodes, cannot be imported."""

@@ -95,6 +95,9 @@ OPERATIONS: dict[str, Any] = {
     "layer_norm": lambda n, x: n.add(nn.LayerNormOp, x, vector(n, 6), vector(n, 6)),
     "rms_norm": lambda n, x: n.add(nn.RmsNormOp, x, vector(n, 6)),
     "lrn": lambda n, x: n.add(nn.LrnOp, x, size=3),
+    "attention": lambda n, x: n.add(
+        nn.AttentionOp, x, x, x, vector(n, 6, 6), scale=0.4
+    ),
     "prelu": lambda n, x: n.add(nn.PreluOp, x, vector(n, 4, 1, 1)),
     "top_k": lambda n, x: n.add(nn.TopKOp, x, n.ints(2), results=2),
     "arg_max": lambda n, x: n.add(nn.ArgMaxOp, x, axis=1),
