@@ -18,6 +18,17 @@ from .node import Node, Row
 from .problems import NeedsDefinition
 from .rows import scalar_like
 
+UNDERSTOOD = {
+    "is_causal",
+    "kv_num_heads",
+    "q_num_heads",
+    "qk_matmul_output_mode",
+    "scale",
+    "softcap",
+    "softmax_precision",
+}
+"""Attributes that the row reads; the windows of newer opsets are not among them."""
+
 
 def attention(node: Node) -> SSAValue:
     """
@@ -52,6 +63,8 @@ def check_plain(node: Node) -> None:
     Raises:
         NeedsDefinition: it is not so.
     """
+    if not UNDERSTOOD.issuperset(node.attributes):
+        raise NeedsDefinition
     operands = [node.input(i) for i in range(3)]
     elements = {element_type(x) for x in operands}
     known = all(is_static(x.type) for x in operands)

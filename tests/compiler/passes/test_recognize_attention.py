@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,19 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import NetworkBuilder, argument_arrays, check_pass, names_in
+from ovc.compiler.passes import recognize_attention
 from ovc.compiler.passes.reasons import keep, recording
-from ovc.compiler.passes.recognize_attention import RecognizeAttentionPass
+from ovc.compiler.passes.recognize_attention import (
+    RecognizeAttentionPass,
+    Scaled,
+    scaled_by,
+)
 from ovc.compiler.registry import make_context
 from ovc.dialects import nn
+from ovc.dialects.const import constant_array
 from ovc.dialects.nn.base import integer, number
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.parser import Parser
+from xdsl.utils.exceptions import VerifyException
 
 TOLERANCE = 1e-6
 MASKS = ("", "bias", "constant", "seen", "hidden")
 INSIDE = ("product", "scaled scores", "divided", "masked", "softmax", "output")
 """Values that an attention replaces, the last one by its result."""
+READABLE = (*INSIDE[:-1], "scaled q", "scaled k", "turned")
 
 
 @dataclass
@@ -157,9 +166,11 @@ def test_results_are_kept(form: Form, choices: st.DataObject) -> None:
         form.scales = tuple(s for s in form.scales if s == "q")
     if len(form.mask_shape) > form.rank or (form.rank, form.mask_shape[0]) == (3, 3):
         form.mask_shape = (5, 7)
+    read = choices.draw(st.lists(st.sampled_from(READABLE), max_size=1))
+    if "masked" in read:
+        form.masked = -1e4  # an output with infinities cannot be compared
     net = form.build()
-    names = sorted(form.values)
-    read = choices.draw(st.lists(st.sampled_from(names), max_size=1))
+    read = [name for name in read if name in form.values]
 
     outputs = [form.values[name] for name in ("output", *read)]
     count, reasons, module = checked(net, *outputs)
@@ -453,3 +464,63 @@ def test_unknown_shapes() -> None:
         assert RecognizeAttentionPass().count(module) == 0
 
     assert [d.reason for d in journal.declined] == ["its shape is not known"]
+
+
+MISTAKES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "readers of the scores are not counted": ("check_one_reader", lambda *_: None),
+    "kept layers and halves are taken": ("check_plain", lambda _: None),
+    "operands that others read are taken": ("is_free", lambda _: True),
+    "every scale is taken": ("is_normal", lambda *_: True),
+    "every dimension is that of the keys": (
+        "normalized_axis",
+        lambda _, rank: rank - 1,
+    ),
+    "a divisor is a factor": ("scaled_by", lambda value: inverse(scaled_by(value))),
+    "a computed mask is inverted": ("constant_array", lambda _: np.ones(1)),
+    "every constant is one number": ("one_number", lambda value: first_number(value)),
+}
+"""What stands in the place of a function of the pass."""
+
+
+def inverse(scaled: Scaled | None) -> Scaled | None:
+    return None if scaled is None else replace(scaled, factor=1 / scaled.factor)
+
+
+def first_number(value: SSAValue) -> float | None:
+    array = constant_array(value)
+    return None if array is None else float(array.reshape(-1)[0])
+
+
+GUARDED: list[tuple[Form, tuple[str, ...], int, float]] = [
+    (Form(), ("product",), 0, 1.0),
+    (Form(dtype=np.float16), (), 0, 1.0),
+    (Form(scales=("q",)), ("scaled q",), 1, 1.0),
+    (Form(scales=("scores",), scale=0.0), (), 0, 1.0),
+    (Form(axis=2), (), 0, 1.0),
+    (Form(scales=("divided",)), (), 1, 2.0),
+    (Form(mask="computed"), (), 0, 1.0),
+    (Form(scales=("k",), scale=[1.0, 2.0, 3.0, 4.0]), (), 1, 1.0),
+]
+"""Forms, what else is an output, and how many attentions of which scale are found."""
+
+
+def check_guarded() -> None:
+    for form, read, wanted, scale in GUARDED:
+        count, _, module = check(form, *read)
+        assert count == wanted
+        assert not count or number(attention_in(module).scale) == scale
+
+
+def test_guards_hold() -> None:
+    check_guarded()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_guard_that_is_gone_is_missed(
+    mistake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, function = MISTAKES[mistake]
+    monkeypatch.setattr(recognize_attention, name, function)
+
+    with pytest.raises((AssertionError, VerifyException, ZeroDivisionError)):
+        check_guarded()

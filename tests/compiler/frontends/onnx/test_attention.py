@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from networks import names_in
 from onnx import helper
+from onnx.defs import onnx_opset_version
 from onnx_files import assert_close, model, node, onnxruntime_answers, save
 from ovc.compiler.driver import NETWORK
 from ovc.compiler.frontends.onnx import import_onnx
@@ -142,3 +143,16 @@ def test_the_scale_goes_into_the_weights(tmp_path: Path) -> None:
     inputs = {"x": floats(2, 5, 12)}
     expected = onnxruntime_answers(path, inputs)
     assert_close(run_reference(module, inputs), expected, 1e-5)
+
+
+def test_windows_of_newer_opsets_are_left_to_the_definition(tmp_path: Path) -> None:
+    if onnx_opset_version() < 25:
+        pytest.skip("this onnx knows no windows")
+    nearest = {"left_window_size": 0, "is_causal": 1}
+    case = Case(HEADS, attributes=nearest, opset=25)
+    module = import_onnx(save(tmp_path, proto_of(case))).module
+
+    assert "nn.attention" not in names_in(module)
+    inputs = inputs_of(case)
+    [found] = run_reference(module, inputs)
+    np.testing.assert_allclose(found, inputs["v"][:, :, :5], rtol=1e-5)
