@@ -184,7 +184,11 @@ def is_uniform(array: Array) -> bool:
 
 def _literal(number: np.generic) -> str:
     plain = number.item() if number.dtype.kind in "biuf" else float(number)  # pyright: ignore
-    return str(int(plain)) if isinstance(plain, bool) else repr(plain)
+    if isinstance(plain, bool):
+        return str(int(plain))
+    mantissa, e, exponent = repr(plain).partition("e")
+    point = "." if e and "." not in mantissa else ""  # MLIR wants 5.0e-324
+    return f"{mantissa}{point}{'0' if point else ''}{e}{exponent}"
 
 
 def _parse_literal(parser: Parser) -> float | int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from networks import NetworkBuilder
@@ -33,6 +33,7 @@ def reparsed(array: Array) -> Array:
 @given(
     st.sampled_from(PLAIN).flatmap(lambda d: arrays.arrays(d, arrays.array_shapes()))
 )
+@example(np.array([5e-324, 1e22, -2e-300]))
 def test_text_keeps_every_bit(array: Array) -> None:
     again = reparsed(array)
 
