@@ -30,6 +30,9 @@ TURN = 3
 FEWEST = 4
 """Registers that are worth a transposition."""
 
+ROWS = 8
+"""Rows that a fold along lanes works on together: their chains overlap."""
+
 FOLD = 4
 """Cost of adding up the lanes of a register, per output."""
 
@@ -83,7 +86,7 @@ class Generator(Contractions):
     def schedule(self) -> ScheduleAttr:
         """The schedule chosen."""
         vector = self.vector()
-        if self.info.contraction is not None:
+        if self.info.contraction is not None and self._shares(vector):
             self._contraction(vector)
         elif self.info.reduces:
             self._fold(vector)
@@ -92,6 +95,15 @@ class Generator(Contractions):
         return ScheduleAttr(ArrayAttr(self.loops))
 
     # folds
+
+    def _shares(self, vector: Vector) -> bool:
+        """Whether a factor of the contraction serves several sums that lanes add up."""
+        assert self.info.contraction is not None
+        reduce, *factors = self.info.contraction
+        if vector.dim not in reduce.dims:
+            return True
+        kept = {d for d in self.info.shared if self.sizes[d] > 1}
+        return any(a is not None and kept - a.dims for a in factors)
 
     def _fold(self, vector: Vector) -> None:
         info = self.info
@@ -106,14 +118,30 @@ class Generator(Contractions):
             taps = list(dict.fromkeys(d for r in info.reduces for d in r.dims))
             self._window(vector, kept, [d for d in taps if self.sizes[d] > 1])
             return
-        self._grid([], [d for d in kept if d is not vector.dim])
-        for dim in kept:
-            if dim not in self.taken and dim is not vector.dim:
-                self.loop("serial", dim)
-        for dim in info.nest.dims:
+        others = [d for d in kept if d is not vector.dim]
+        rows = others[-1:] if vector.dim in info.reduced else []
+        self._grid([], [d for d in others if d not in rows])
+        for row in rows:
+            self._grid_of_rows(row, ROWS)
+        for dim in [*kept, *info.nest.dims]:
             if dim not in self.taken and dim is not vector.dim and self.sizes[dim] > 1:
                 self.loop("serial", dim)
-        self._vector_registers(vector, 4)
+        for row in rows:
+            self.loop("serial", row, ROWS)
+            self.loop("unroll", row)
+        self._vector_registers(vector, 1 if rows else 4)
+
+    def _grid_of_rows(self, row: SSAValue, unit: int) -> None:
+        """A parallel loop whose shares are multiples of `unit` rows."""
+        count = prod(
+            ceil(self.sizes[d] / loop.step.data)
+            for loop in self.loops
+            for d in self.info.nest.dims
+            if d.name_hint == loop.dim.data
+        )
+        room = max(1, self.target.max_grid // count)
+        units = ceil(self.sizes[row] / unit)
+        self.loop("parallel", row, unit * ceil(units / room))
 
     # maps
 

@@ -16,6 +16,7 @@ from xdsl.irdl import (
     result_def,
 )
 
+from ..types import value_dtype
 from .base import (
     Array,
     NNOp,
@@ -320,7 +321,12 @@ class SoftmaxOp(Row):
 
     def scalar(self, n: Nest, x: Scalar, over: Sequence[str]) -> Scalar:
         powers = (x - n.max(x, over)).exp()
-        return powers / n.sum(powers, over)
+        if value_dtype(self.output).itemsize < x.dtype.itemsize:
+            return powers / n.sum(powers, over)
+        # powers are dear: they are computed once and wait where the result will be
+        n.write(powers, self.output, n.indices)
+        kept = n.read(self.output, n.indices)
+        return kept * (1 / n.sum(kept, over))
 
 
 @irdl_op_definition
