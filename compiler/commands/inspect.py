@@ -39,6 +39,7 @@ def inspect_command(
 
 def artifact_facts(path: Path) -> dict[str, Any]:
     """What an artifact says of itself."""
+    from ...runtime.archive import VERSION
     from ...runtime.artifact import read_artifact
 
     manifest = read_artifact(path).manifest
@@ -46,7 +47,8 @@ def artifact_facts(path: Path) -> dict[str, Any]:
     return {
         "file": str(path),
         "kind": "artifact",
-        "format": manifest.format,
+        "format": VERSION,
+        "manifest": manifest.format,
         "ovc": manifest.ovc,
         "target": manifest.target,
         "facts": dict(manifest.facts),
