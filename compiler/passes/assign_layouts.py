@@ -32,7 +32,7 @@ from ...dialects.nn.linear import GemmOp, MatmulOp
 from ...dialects.nn.local_norm import LrnOp
 from ...dialects.nn.movement import ChannelShuffleOp, ConcatOp
 from ...dialects.nn.norm import BatchNormOp, InstanceNormOp
-from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, MaxPoolOp, Pool
+from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, Pool
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.nn.resize import InterpolateOp, ResizeOp
 from ...dialects.nn.slicing import PadOp
@@ -263,6 +263,3 @@ class Chooser:
         while registers > 1 and outputs <= self.lanes * (registers // 2):
             registers //= 2
         return self.lanes * registers
-
-
-__all__ = ["AssignLayoutsPass", "MaxPoolOp"]

@@ -12,23 +12,21 @@ share one kernel. A halo is filled with zeros right before its tensor is written
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from xdsl.context import Context
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.const import ConstantOp, Weight, constant_array
-from ...dialects.kernel.affine import Linear
-from ...dialects.kernel.build import BuiltNest, Loops, Nest, Temporary, Tensor
+from ...dialects.kernel.build import BuiltNest, Loops, Nest, Temporary
 from ...dialects.kernel.fuse import fused_nests
 from ...dialects.kernel.nest import NestOp, WriteOp
-from ...dialects.kernel.scalar import constant_op, scalar_type
+from ...dialects.kernel.scalar import constant_op
 from ...dialects.layout import layout_of
 from ...dialects.nn.base import NNOp
 from ...dialects.nn.fused import FusedOp
@@ -374,14 +372,3 @@ def _slabs(value: SSAValue, dim: int, name: str) -> NestOp:
     operands, map_, _ = nest.maps(place, [])
     nest.block.add_op(WriteOp(zero, nest.buffer(value), operands, map_))
     return nest.finish(name).op
-
-
-__all__ = [
-    "Linear",
-    "LowerKernelsPass",
-    "Tensor",
-    "TensorType",
-    "arith",
-    "field",
-    "scalar_type",
-]

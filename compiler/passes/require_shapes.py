@@ -73,6 +73,3 @@ def sources(op: Operation) -> list[str]:
             assert isinstance(value.owner, Operation)
             pending += list(value.owner.operands)
     return [names[index] for index in sorted(found)]
-
-
-__all__ = ["RequireShapesPass", "shape_error", "value_error"]

@@ -214,6 +214,3 @@ def sampled_error(
     exact = exact.reshape(tiles, tile.outputs, tile.outputs, -1).transpose(0, 3, 1, 2)
     largest = float(np.abs(exact).max())
     return float(np.abs(result - exact).max()) / largest if largest else 0.0
-
-
-__all__ = ["UseWinogradPass"]

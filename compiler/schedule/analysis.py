@@ -41,6 +41,17 @@ class Access:
         return prod(buffer_type(self.op.buffer).get_shape()) * self.width
 
 
+def dims_of_values(nest: NestOp) -> dict[SSAValue, frozenset[SSAValue]]:
+    """The dimensions that each value of a nest's body depends on."""
+    dims: dict[SSAValue, frozenset[SSAValue]] = {d: frozenset([d]) for d in nest.dims}
+    dims |= {b: frozenset() for b in nest.buffers}
+    for op in nest.body.block.ops:
+        union = frozenset[SSAValue]().union(*(dims[o] for o in op.operands))
+        gone = set(op.dims) if isinstance(op, ReduceOp) else set[SSAValue]()
+        dims |= dict.fromkeys(op.results, union - gone)
+    return dims
+
+
 class NestInfo:
     """Facts about one nest."""
 
@@ -50,24 +61,12 @@ class NestInfo:
             zip(nest.dims, nest.extents, strict=True)
         )
         self.body = list(nest.body.block.ops)
-        self.dims = self._dims()
+        self.dims = dims_of_values(nest)
         self.reduces = [op for op in self.body if isinstance(op, ReduceOp)]
         self.writes = [op for op in self.body if isinstance(op, WriteOp)]
         self.accesses = [
             self._access(op) for op in self.body if isinstance(op, ReadOp | WriteOp)
         ]
-
-    def _dims(self) -> dict[SSAValue, frozenset[SSAValue]]:
-        dims: dict[SSAValue, frozenset[SSAValue]] = {
-            d: frozenset([d]) for d in self.nest.dims
-        }
-        dims |= {b: frozenset() for b in self.nest.buffers}
-        for op in self.body:
-            union = frozenset[SSAValue]().union(*(dims[o] for o in op.operands))
-            for result in op.results:
-                gone = set(op.dims) if isinstance(op, ReduceOp) else set[SSAValue]()
-                dims[result] = union - gone
-        return dims
 
     def _access(self, op: ReadOp | WriteOp) -> Access:
         values = [self.index(i) for i in op.indices]

@@ -19,13 +19,10 @@ from typing import cast
 from xdsl.context import Context
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
-    FloatAttr,
     IndexType,
     IntegerAttr,
-    IntegerType,
     ModuleOp,
     StringAttr,
-    f32,
     i1,
     i64,
 )
@@ -710,13 +707,3 @@ class ApplySchedulePass(ModulePass):
                 op.body.block.insert_op_before(function, nest)
                 nest.detach()
                 nest.erase()
-
-
-__all__ = [
-    "ApplySchedulePass",
-    "FloatAttr",
-    "IntegerType",
-    "Lowering",
-    "f32",
-    "segments",
-]

@@ -9,7 +9,7 @@ does not compute with either position, and the same reductions remove both.
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import AffineMapAttr, DenseArrayBase, IndexType, i64
+from xdsl.dialects.builtin import AffineMapAttr, DenseArrayBase, i64
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
@@ -104,6 +104,3 @@ def _rewrite(
 
         segments = [1, 1, len(indices), len(rest)]
         op.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, segments)
-
-
-__all__ = ["IndexType", "collapse"]

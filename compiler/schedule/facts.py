@@ -13,6 +13,7 @@ from xdsl.dialects import arith
 from xdsl.ir import BlockArgument, SSAValue
 
 from ...dialects.kernel.nest import NestOp, ReadOp, ReduceOp, WriteOp
+from .analysis import dims_of_values
 
 WALKED = ("parallel", "item", "serial")
 """Mappings that a loop is opened for; the others are registers and lanes of a tile."""
@@ -44,7 +45,7 @@ class NestFacts:
         vectors = [(dim, step) for kind, dim, step in self.loops if kind == "vector"]
         self.vector, self.lanes = vectors[0] if vectors else (None, 1)
         self.body = list(nest.body.block.ops)
-        self.dims = self._find_dims()
+        self.dims = dims_of_values(nest)
         self.roots = [op for op in self.body if isinstance(op, ReduceOp | WriteOp)]
         self.reduced = frozenset(
             d for root in self.roots if isinstance(root, ReduceOp) for d in root.dims
@@ -87,19 +88,6 @@ class NestFacts:
         """How many points a dimension of the nest has."""
         assert isinstance(dim, BlockArgument)
         return self.nest.extents[dim.index]
-
-    def _find_dims(self) -> dict[SSAValue, frozenset[SSAValue]]:
-        """The dimensions each value of the body depends on."""
-        dims: dict[SSAValue, frozenset[SSAValue]] = {
-            d: frozenset([d]) for d in self.nest.dims
-        }
-        dims |= {b: frozenset() for b in self.nest.buffers}
-        for op in self.body:
-            union = frozenset[SSAValue]().union(*(dims[o] for o in op.operands))
-            for result in op.results:
-                gone = set(op.dims) if isinstance(op, ReduceOp) else set[SSAValue]()
-                dims[result] = union - gone
-        return dims
 
     def root_dims(self, root: Root) -> frozenset[SSAValue]:
         return frozenset[SSAValue]().union(*(self.dims[o] for o in root.operands))

@@ -14,11 +14,8 @@ from typing import Any, cast
 import numpy as np
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import (
-    AffineMapAttr,
-    DenseArrayBase,
     FloatAttr,
     IntegerAttr,
-    IntegerType,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
@@ -368,12 +365,3 @@ def _run_loops(op: NNOp, known: dict[SSAValue, Array]) -> None:
             else:
                 arrays.append(known[tensor])
         evaluate_nest(built.op, arrays)
-
-
-__all__ = [
-    "AffineMapAttr",
-    "DenseArrayBase",
-    "IntegerType",
-    "evaluate_nest",
-    "evaluate_op",
-]
