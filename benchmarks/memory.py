@@ -6,7 +6,7 @@ How much memory each engine takes for one network, in fresh processes.
 `growth` is how much the largest resident size of a process rises from before the engine is
 imported to after the third inference; pages of mapped files count. ovc loads its artifact
 and OpenVINO its own IR with float32 weights, as deployed programs do; OpenVINO and
-onnxruntime also load the ONNX file.
+onnxruntime also load the ONNX file. Engines that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ def measure(model: str, threads: int) -> dict[str, Any]:
         np.savez(inputs, **arrays)
         artifact, ir = Path(folder, "model.ovc"), Path(folder, "model.xml")
         facts = compiled(path, artifact)
-        save_ir(path, ir)
-        growth = {
-            "ovc": measure_apart("ovc", artifact, inputs, threads),
-            "openvino IR": measure_apart("openvino", ir, inputs, threads),
-            "openvino": measure_apart("openvino", path, inputs, threads),
-            "onnxruntime": measure_apart("onnxruntime", path, inputs, threads),
-        }
+        growth = {"ovc": measure_apart("ovc", artifact, inputs, threads)}
+        if OpenVino.installed():
+            save_ir(path, ir)
+            growth["openvino IR"] = measure_apart("openvino", ir, inputs, threads)
+            growth["openvino"] = measure_apart("openvino", path, inputs, threads)
+        if OnnxRuntime.installed():
+            growth["onnxruntime"] = measure_apart("onnxruntime", path, inputs, threads)
     return {"network": path.stem, **facts, "growth": growth}
 
 
@@ -124,8 +124,9 @@ def row(record: dict[str, Any]) -> list[str]:
     """The row of one network, in MB."""
     growth = record["growth"]
     sizes = [record["arena_bytes"], record["weights_bytes"], *growth.values()]
-    share = growth["ovc"] / min(growth["openvino"], growth["openvino IR"])
-    return [record["network"], *(f"{size / 1e6:.1f}" for size in sizes), f"{share:.2f}"]
+    theirs = [growth[name] for name in ("openvino", "openvino IR") if name in growth]
+    share = f"{growth['ovc'] / min(theirs):.2f}" if theirs else "-"
+    return [record["network"], *(f"{size / 1e6:.1f}" for size in sizes), share]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
