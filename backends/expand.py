@@ -10,6 +10,7 @@ by element; any other where it is defined.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import singledispatchmethod
 from itertools import product
 from typing import Any, cast
@@ -144,10 +145,19 @@ class Expander(Leaves):
 
     # places
 
-    def _flat(self, op: LoadOp | StoreOp, tile: TileType) -> Linear:
-        """The element offset, in loop counters, tile dimensions and the lane."""
-        results = self._linear(op, op.map.data.results, op.indices, tile)
-        return flatten(results, buffer_type(op.buffer).get_shape())
+    def _access(self, op: LoadOp | StoreOp, tile: TileType) -> Access:
+        """What loads and stores have in common."""
+        type_ = buffer_type(op.buffer)
+        place = self._linear(op, op.map.data.results, op.indices, tile)
+        return Access(
+            buffer=op.buffer,
+            element=type_.element_type,
+            type=tile,
+            flat=flatten(place, type_.get_shape()),
+            offset=op.offset,
+            mask=op.mask,
+            part=op.valid_part,
+        )
 
     def _linear(
         self,
@@ -233,19 +243,12 @@ class Expander(Leaves):
 
     @emit.register
     def _(self, op: LoadOp) -> None:
-        type_ = tile_type(op.result)
-        access = Access(
-            op.buffer,
-            buffer_type(op.buffer).element_type,
-            type_,
-            self._flat(op, type_),
-            op.offset,
-            op.mask,
-            op.valid_part,
-            op.fill,
-            op.result.name_hint,
-            0 if op.ahead is None else op.ahead.value.data,
-            None if op.across is None else op.across.value.data,
+        access = replace(
+            self._access(op, tile_type(op.result)),
+            fill=op.fill,
+            hint=op.result.name_hint,
+            ahead=0 if op.ahead is None else op.ahead.value.data,
+            across=None if op.across is None else op.across.value.data,
         )
         always = access.mask is None and access.offset is None
         seen: dict[Any, str] = {}
@@ -357,15 +360,7 @@ class Expander(Leaves):
     @emit.register
     def _(self, op: StoreOp) -> None:
         tile = self.values[op.value]
-        access = Access(
-            op.buffer,
-            buffer_type(op.buffer).element_type,
-            tile.type,
-            self._flat(op, tile.type),
-            op.offset,
-            op.mask,
-            op.valid_part,
-        )
+        access = self._access(op, tile.type)
         for index in tile.indices:
             self._store(access, tile, index)
 

@@ -29,14 +29,6 @@ class Store(Protocol):
     def put(self, key: str, data: bytes) -> None: ...
 
 
-def module_text(funcs: Sequence[FuncOp], target: Target) -> str:
-    """One LLVM module: all kernels, and the support code that runs them."""
-    parts, declared = _printed(funcs, target)
-    support = support_ir(target.details["triple"])
-    known = {line for line in support.splitlines() if line.startswith("declare")}
-    return "\n".join([*parts, *sorted(declared - known), support])
-
-
 def module_texts(funcs: Sequence[FuncOp], target: Target) -> Iterator[str]:
     """LLVM modules: the support code, then the kernels in groups."""
     yield support_ir(target.details["triple"])

@@ -162,9 +162,9 @@ class LLVMPrinter(Expander):
         first, last = "%begin", "%end"
         if base:
             moved = self.value(f"sub i64 %begin, {base}")
-            first = self._extreme("smax", moved, "0")
+            first = self._clamped("smax", moved, "0")
             last = self.value(f"sub i64 %end, {base}")
-        last = self._extreme("smin", last, str(total))
+        last = self._clamped("smin", last, str(total))
         flat = self.fresh("grid")
         some = self.value(f"icmp slt i64 {first}, {last}")
         inside, after = f"{flat}.some", f"{flat}.after"
@@ -186,7 +186,7 @@ class LLVMPrinter(Expander):
         self.line(f"  br label %{after}")
         self.label(after)
 
-    def _extreme(self, kind: str, a: str, b: str) -> str:
+    def _clamped(self, kind: str, a: str, b: str) -> str:
         return self.call(f"llvm.{kind}.i64", "i64", [("i64", a), ("i64", b)])
 
     def advance(
@@ -557,7 +557,7 @@ class LLVMPrinter(Expander):
             a, b, c = operands
             return self.fma(a, b, c, result, width)
         if kind in EXTREMES:
-            return self._of_two(EXTREMES[kind], operands, type_, width)
+            return self._extreme(EXTREMES[kind], operands, type_, width)
         if kind in INTRINSICS:
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])
@@ -577,7 +577,7 @@ class LLVMPrinter(Expander):
             case _:
                 raise NotImplementedError(f"no LLVM spelling of {op.name}")
 
-    def _of_two(
+    def _extreme(
         self, test: str, operands: Sequence[str], type_: str, width: int
     ) -> str:
         """

@@ -19,11 +19,11 @@ from ...dialects.kernel.build import Tensor
 from ...dialects.kernel.fuse import NotFusible, fused_nests
 from ...dialects.kernel.nest import ReadOp, WriteOp
 from ...dialects.nn.base import NNOp
-from ...dialects.nn.fused import fuse, outer_operands
+from ...dialects.nn.fused import fuse
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.types import shape_of
 from ..locations import merge_sources
-from .lower_kernels import DRAFTS, Draft, structure
+from .lower_kernels import structure
 from .place_parts import placed_parts
 from .rewrite import FunctionPass
 
@@ -42,7 +42,6 @@ class FuseEpiloguesPass(FunctionPass):
         taken: set[Operation] = set()
         groups: list[list[NNOp]] = []
         known: dict[Any, bool] = {}
-        drafts: dict[int, Draft] = {}
         for op in list(body.ops):
             if isinstance(op, NNOp) and op not in taken and _can_anchor(op):
                 group = _grow(op, order, taken)
@@ -51,17 +50,12 @@ class FuseEpiloguesPass(FunctionPass):
                     continue
                 key = structure(op, group), _escaping_places(group)
                 if key not in known:
-                    draft = _draft(group)
-                    known[key] = draft is not None
-                    if draft is not None:
-                        drafts[len(groups)] = draft
+                    known[key] = _builds(group)
                 if known[key]:
                     groups.append(group)
-        for number, group in enumerate(groups):
+        for group in groups:
             fused = fuse(group, _escaping(group))
             merge_sources(fused, group)
-            if number in drafts:
-                DRAFTS[fused] = drafts[number]
         return len(groups)
 
 
@@ -121,14 +115,13 @@ def _escaping_places(group: list[NNOp]) -> tuple[int, ...]:
     return tuple(i for i, op in enumerate(group) if op.results[0] in escaping)
 
 
-def _draft(group: list[NNOp]) -> Draft | None:
-    """The group's nests; None when they cannot be written, or not so."""
-    escaping = _escaping(group)
+def _builds(group: list[NNOp]) -> bool:
+    """Whether the group's loops can be written, and need no result as the anchor left it."""
     results = {r for op in group for r in op.results}
     try:
-        built = fused_nests(group, escaping, "draft")
+        built = fused_nests(group, _escaping(group), "probe")
     except NotFusible:
-        return None
+        return False
     for nest in built:
         ops = list(nest.op.body.block.ops)
         read = {op.buffer for op in ops if isinstance(op, ReadOp)}
@@ -137,5 +130,5 @@ def _draft(group: list[NNOp]) -> Draft | None:
             zip(nest.op.buffers, nest.tensors, strict=True)
         )
         if read & written or any(tensors[buffer] in results for buffer in read):
-            return None  # the anchor needs its result as it was
-    return Draft.of(built, [*outer_operands(group), *escaping])
+            return False
+    return True

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import MemRefType, ModuleOp, StringAttr
+from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
@@ -59,39 +58,6 @@ class KernelNests:
     names: list[str]
     positions: list[list[int]]
     temporaries: list[Temporary]
-
-
-@dataclass
-class Draft:
-    """
-    Nests of operations, and for each of their buffers the position of its tensor: among
-    operands and results, or among `temporaries` from -1 downwards.
-    """
-
-    nests: list[NestOp]
-    positions: list[list[int]]
-    temporaries: list[Temporary]
-
-    @staticmethod
-    def of(built: Sequence[BuiltNest], outer: Sequence[SSAValue]) -> Draft:
-        """From nests whose tensors are temporaries or in `outer`."""
-        draft = Draft([n.op for n in built], [], [])
-        places = {value: position for position, value in enumerate(outer)}
-        for nest in built:
-            own: list[int] = []
-            for tensor in nest.tensors:
-                if isinstance(tensor, Temporary):
-                    if tensor not in draft.temporaries:
-                        draft.temporaries.append(tensor)
-                    own.append(-1 - draft.temporaries.index(tensor))
-                else:
-                    own.append(places[tensor])
-            draft.positions.append(own)
-        return draft
-
-
-DRAFTS: WeakKeyDictionary[FusedOp, Draft] = WeakKeyDictionary()
-"""Nests that the fusion built to see whether they can be; taken when they are needed."""
 
 
 class Lowering:
@@ -240,17 +206,25 @@ class Lowering:
 
     def _build(self, op: NNOp | FusedOp, members: Sequence[NNOp]) -> KernelNests:
         name = f"{members[0].name.removeprefix('nn.')}_{len(self.kernels)}"
-        draft = DRAFTS.pop(op, None) if isinstance(op, FusedOp) else None
-        if draft is None:
-            outer = [*op.operands, *op.results]
-            if isinstance(op, FusedOp):
-                outer = [*op.body.block.args, *op.yielded]
-            draft = Draft.of(self._nests(op, members, name), outer)
-        names = [name if i == 0 else f"{name}_{i}" for i in range(len(draft.nests))]
-        for nest, own in zip(draft.nests, names, strict=True):
-            nest.properties["sym_name"] = StringAttr(own)
-        self.nests += draft.nests
-        return KernelNests(names, draft.positions, draft.temporaries)
+        built = self._nests(op, members, name)
+        outer = [*op.operands, *op.results]
+        if isinstance(op, FusedOp):
+            outer = [*op.body.block.args, *op.yielded]
+        places = {value: position for position, value in enumerate(outer)}
+        temporaries: list[Temporary] = []
+        positions: list[list[int]] = []
+        for nest in built:
+            own: list[int] = []
+            for tensor in nest.tensors:
+                if isinstance(tensor, Temporary):
+                    if tensor not in temporaries:
+                        temporaries.append(tensor)
+                    own.append(-1 - temporaries.index(tensor))
+                else:
+                    own.append(places[tensor])
+            positions.append(own)
+            self.nests.append(nest.op)
+        return KernelNests([n.op.sym_name.data for n in built], positions, temporaries)
 
     def _nests(
         self, op: NNOp | FusedOp, members: Sequence[NNOp], name: str

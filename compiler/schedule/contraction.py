@@ -40,6 +40,37 @@ class Contractions(Writer):
         registers = self._registers(vector, rows)
         tile = self._rows(rows, registers) if rows else {}
         width = registers * vector.lanes
+        columns = vector.dim is not None and not across
+        self._tiles(vector, width if columns else 0, kept, rows, tile, steady)
+        if across and vector.dim is not None:
+            self.loop("serial", vector.dim, vector.lanes)
+        self.reduction([d for d in reduce.dims if d is not vector.dim])
+        for dim in tile:
+            self.loop("unroll", dim)
+        if vector.dim is not None:
+            if not across:
+                self.loop("unroll", vector.dim, vector.lanes)
+            self.loop("vector", vector.dim, vector.lanes)
+        if columns and self._streams(steady):
+            self.loop("prefetch", vector.dim, width)  # type: ignore[arg-type]
+
+    def _tiles(
+        self,
+        vector: Vector,
+        width: int,
+        kept: list[SSAValue],
+        rows: list[SSAValue],
+        tile: dict[SSAValue, int],
+        steady: list[Access],
+    ) -> None:
+        """
+        The loops around a register tile.
+
+        Args:
+            width: columns of a tile; 0 when lanes walk what is reduced.
+        """
+        assert self.info.contraction is not None
+        _, left, right = self.info.contraction
         others = [d for d in kept if d is not vector.dim and d not in tile]
         batch = [
             d
@@ -48,10 +79,9 @@ class Contractions(Writer):
         ]
         # matrices of a batch one by one: both sides of one fit in a cache
         first = [(d, even_step(self.sizes[d], self.target.max_grid)) for d in batch]
-        columns = vector.dim is not None and not across
-        blocks = ceil(self.sizes[vector.dim] / width) if columns else 1  # type: ignore[index]
+        blocks = ceil(self.sizes[vector.dim] / width) if width else 1  # type: ignore[index]
         used = prod(ceil(self.sizes[d] / s) for d, s in first) * blocks
-        strips = self._strips(rows, tile, steady, batch) if columns else {}
+        strips = self._strips(rows, tile, steady, batch) if width else {}
         outer = [d for d in others if d not in batch]
         if strips:
             cut = [(d, s) for d, s in strips.items() if s < self.sizes[d]]
@@ -65,20 +95,9 @@ class Contractions(Writer):
         for dim, step in tile.items():
             few = used < 16 and self.sizes[dim] > step and dim not in strips
             self.loop("parallel" if few else "serial", dim, step)
-        if columns and vector.dim is not None:
-            self.loop("parallel", vector.dim, width)
+        if width:
+            self.loop("parallel", vector.dim, width)  # type: ignore[arg-type]
         self.loops.sort(key=lambda loop: loop.mapping.data != "parallel")
-        if across and vector.dim is not None:
-            self.loop("serial", vector.dim, vector.lanes)
-        self.reduction([d for d in reduce.dims if d is not vector.dim])
-        for dim in tile:
-            self.loop("unroll", dim)
-        if vector.dim is not None:
-            if not across:
-                self.loop("unroll", vector.dim, vector.lanes)
-            self.loop("vector", vector.dim, vector.lanes)
-        if columns and self._streams(steady):
-            self.loop("prefetch", vector.dim, width)  # type: ignore[arg-type]
 
     def _halved(self, vector: Vector) -> Vector:
         """Half the lanes, where the last register would be half empty and few fill a row."""
@@ -91,7 +110,7 @@ class Contractions(Writer):
             return vector
         if not self.info.is_regular(vector.dim, most, half):
             return vector
-        return Vector(vector.dim, half)
+        return Vector(vector.dim, half, halved=True)
 
     def _streams(self, steady: list[Access]) -> bool:
         """Whether columns come in blocks from beyond the first cache."""
@@ -147,8 +166,8 @@ class Contractions(Writer):
         strides = {info.lane_stride(a, vector.dim, vector.lanes) for a in steady}
         if not strides <= {0, 1}:
             return 1  # as many rows as there are registers share what is gathered
-        if vector.lanes < self.target.lanes and vector.lanes < self.sizes[vector.dim]:
-            return ceil(self.sizes[vector.dim] / vector.lanes)  # they were halved
+        if vector.halved:
+            return ceil(self.sizes[vector.dim] / vector.lanes)
         points = prod(self.sizes[d] for d in rows)
         most = ceil(self.sizes[vector.dim] / vector.lanes)
         wished = 2 if points >= 4 else 8 if points == 1 else 4

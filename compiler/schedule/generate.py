@@ -120,9 +120,10 @@ class Generator(Contractions):
             return
         others = [d for d in kept if d is not vector.dim]
         rows = others[-1:] if vector.dim in info.reduced else []
-        self._grid([], [d for d in others if d not in rows])
+        shares = self._grid([], [d for d in others if d not in rows])
         for row in rows:
-            self._grid_of_rows(row, ROWS)
+            room = max(1, self.target.max_grid // shares)
+            self.loop("parallel", row, ROWS * ceil(self.sizes[row] / ROWS / room))
         for dim in [*kept, *info.nest.dims]:
             if dim not in self.taken and dim is not vector.dim and self.sizes[dim] > 1:
                 self.loop("serial", dim)
@@ -130,18 +131,6 @@ class Generator(Contractions):
             self.loop("serial", row, ROWS)
             self.loop("unroll", row)
         self._vector_registers(vector, 1 if rows else 4)
-
-    def _grid_of_rows(self, row: SSAValue, unit: int) -> None:
-        """A parallel loop whose shares are multiples of `unit` rows."""
-        count = prod(
-            ceil(self.sizes[d] / loop.step.data)
-            for loop in self.loops
-            for d in self.info.nest.dims
-            if d.name_hint == loop.dim.data
-        )
-        room = max(1, self.target.max_grid // count)
-        units = ceil(self.sizes[row] / unit)
-        self.loop("parallel", row, unit * ceil(units / room))
 
     # maps
 

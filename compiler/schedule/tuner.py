@@ -84,28 +84,26 @@ def tune(module: ModuleOp, target: Target, table: Table, budget: Budget) -> None
 
     Nests that the table knows are left alone.
     """
-    jobs = [job for job in _jobs(module) if not _is_known(job.nest, target, table)]
+    jobs: dict[str, Job] = {}  # several nests may be the same but for the name
+    for job in _jobs(module):
+        key = table.key(job.nest, target)
+        if key not in table.entries:
+            jobs.setdefault(key, job)
     better = done = 0
-    for job in jobs:
+    for key, job in jobs.items():
         if budget.is_spent:
             break
-        key = table.key(job.nest, target)
-        if key not in table.entries:  # several nests may be the same but for the name
-            budget.observer.started(f"tune {job.nest.sym_name.data}", done, len(jobs))
-            entry = best_schedule(job, target, table.version, budget.deadline)
-            table.entries[key] = entry
-            better += entry.schedule != entry.untuned
-            table.write()
+        budget.observer.started(f"tune {job.nest.sym_name.data}", done, len(jobs))
+        entry = best_schedule(job, target, table.version, budget.deadline)
+        table.entries[key] = entry
+        better += entry.schedule != entry.untuned
+        table.write()
         done += 1
     if jobs:
         budget.observer.told(
             f"{done} of {len(jobs)} kernels tuned, {better} of them faster than before"
             + (": the budget is spent" if done < len(jobs) else "")
         )
-
-
-def _is_known(nest: NestOp, target: Target, table: Table) -> bool:
-    return table.key(nest, target) in table.entries
 
 
 def _jobs(module: ModuleOp) -> list[Job]:

@@ -28,6 +28,8 @@ class Vector:
 
     dim: SSAValue | None
     lanes: int
+    halved: bool = False
+    """Whether registers of half the width fill the dimension, all side by side."""
 
 
 class Writer:
@@ -48,8 +50,11 @@ class Writer:
         first: list[tuple[SSAValue, int]],
         rest: list[SSAValue],
         count: int | None = None,
-    ) -> None:
-        """Parallel loops: `first` as given, then of `rest` what the grid still takes."""
+    ) -> int:
+        """
+        Parallel loops: `first` as given, then of `rest` what the grid still takes.
+        Returns the shares that it has then.
+        """
         for dim, step in first:
             self.loop("parallel", dim, step)
         if count is None:
@@ -63,6 +68,7 @@ class Writer:
             step = even_step(size, room)
             self.loop("parallel", dim, step)
             count *= ceil(size / step)
+        return count
 
     def reduction(self, dims: Sequence[SSAValue]) -> None:
         """Serial loops over reduced dimensions, in the blocks that memory has."""

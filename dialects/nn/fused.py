@@ -75,12 +75,6 @@ class FusedOp(IRDLOperation):
         return sum(op.flops() for op in self.members)
 
 
-def outer_operands(ops: Sequence[NNOp]) -> list[SSAValue]:
-    """What `ops` read of others, in the order of the operands that `fuse` gives them."""
-    inside = {r for op in ops for r in op.results}
-    return list(dict.fromkeys(o for op in ops for o in op.operands if o not in inside))
-
-
 def fuse(ops: Sequence[NNOp], escaping: Sequence[SSAValue]) -> FusedOp:
     """
     `ops`, which stand in one block in order, as one operation at the place of the first.
@@ -88,7 +82,10 @@ def fuse(ops: Sequence[NNOp], escaping: Sequence[SSAValue]) -> FusedOp:
     Args:
         escaping: results of `ops` that others read; they become the results, in order.
     """
-    inputs = outer_operands(ops)
+    inside = {r for op in ops for r in op.results}
+    inputs = list(
+        dict.fromkeys(o for op in ops for o in op.operands if o not in inside)
+    )
     block = Block(arg_types=[v.type for v in inputs])
     names: dict[SSAValue, SSAValue] = {}
     for value, argument in zip(inputs, block.args, strict=True):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from networks import NetworkBuilder
-from ovc.backends.cpu.codegen import compile_assembly, module_text
+from ovc.backends.cpu.codegen import compile_assembly, module_texts
 from ovc.compiler.driver import pipeline_text
 from ovc.compiler.pipeline import parse_pipeline
 from ovc.compiler.registry import PASSES, make_context
@@ -88,7 +88,7 @@ def assembly(module: ModuleOp, level: str, winograd: str, name: str) -> str:
         if isinstance(op, FuncOp) and op.sym_name.data.startswith(f"{name}_")
     ]
     assert found, f"there is no {name}"
-    text = module_text(found[:1], find_target(target))
+    _, text = module_texts(found[:1], find_target(target))
     return compile_assembly(text, find_target(target)).split("\novc_")[0]
 
 
