@@ -18,6 +18,8 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Operation
 
+from ..functions import FUNCTIONS
+
 BINARY: dict[type[Operation], str] = {
     arith.AddfOp: "fadd",
     arith.SubfOp: "fsub",
@@ -44,24 +46,7 @@ INTRINSICS: dict[type[Operation], str] = {
     arith.MaxUIOp: "umax",
     arith.MinUIOp: "umin",
     math.RoundEvenOp: "roundeven",
-    math.FloorOp: "floor",
-    math.CeilOp: "ceil",
-    math.TruncOp: "trunc",
-    math.SqrtOp: "sqrt",
-    math.AbsFOp: "fabs",
-    math.CopySignOp: "copysign",
-    math.ExpOp: "exp",
-    math.LogOp: "log",
-    math.PowFOp: "pow",
-    math.SinOp: "sin",
-    math.CosOp: "cos",
-    math.TanOp: "tan",
-    math.AsinOp: "asin",
-    math.AcosOp: "acos",
-    math.AtanOp: "atan",
-    math.SinhOp: "sinh",
-    math.CoshOp: "cosh",
-    math.TanhOp: "tanh",
+    **FUNCTIONS,
 }
 """Functions that LLVM knows; those without instructions become calls to libm."""
 
@@ -70,14 +55,6 @@ EXTREMES: dict[type[Operation], str] = {
     arith.MinimumfOp: "olt",
 }
 """The larger and the smaller of two numbers, and the test for the first of them."""
-
-LIBRARY: dict[type[Operation], str] = {
-    math.ErfOp: "erf",
-    math.AsinhOp: "asinh",
-    math.AcoshOp: "acosh",
-    math.AtanhOp: "atanh",
-}
-"""Functions of the C library, called lane by lane."""
 
 CASTS: dict[type[Operation], str] = {
     arith.SIToFPOp: "sitofp",

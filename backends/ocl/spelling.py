@@ -8,6 +8,7 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float64Type, FloatAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ..functions import FUNCTIONS, LIBRARY
 from .elements import (
     BOOL,
     NARROW_FLOATS,
@@ -50,28 +51,8 @@ BUILTINS: dict[type[Operation], str] = {
     arith.MinSIOp: "min",
     math.FmaOp: "fma",
     math.RoundEvenOp: "rint",
-    math.FloorOp: "floor",
-    math.CeilOp: "ceil",
-    math.TruncOp: "trunc",
-    math.SqrtOp: "sqrt",
-    math.AbsFOp: "fabs",
-    math.CopySignOp: "copysign",
-    math.ExpOp: "exp",
-    math.LogOp: "log",
-    math.PowFOp: "pow",
-    math.SinOp: "sin",
-    math.CosOp: "cos",
-    math.TanOp: "tan",
-    math.AsinOp: "asin",
-    math.AcosOp: "acos",
-    math.AtanOp: "atan",
-    math.SinhOp: "sinh",
-    math.CoshOp: "cosh",
-    math.TanhOp: "tanh",
-    math.AsinhOp: "asinh",
-    math.AcoshOp: "acosh",
-    math.AtanhOp: "atanh",
-    math.ErfOp: "erf",
+    **FUNCTIONS,
+    **LIBRARY,
 }
 """Functions of OpenCL C with all their digits: no `native_` or `half_` ones."""
 

@@ -156,10 +156,8 @@ def _chains_text() -> str:
     vector = _vector()
     fma = f"call {vector} @llvm.fma.v{lanes()}f32"
     half = "splat (float 5.0e-01)"
-    phis = [
-        f"  %a{c} = phi {vector} [ splat (float {c}.0e+00), %entry ], [ %b{c}, %loop ]"
-        for c in range(CHAINS)
-    ]
+    starts = [f"splat (float {c}.0e+00)" for c in range(CHAINS)]
+    phis = _phis("a", starts, "entry", "loop")
     fmas = [
         f"  %b{c} = {fma}({vector} %a{c}, {vector} {half}, {vector} {half})"
         for c in range(CHAINS)
@@ -169,14 +167,8 @@ def _chains_text() -> str:
 
 def _sweep_text() -> str:
     vector, width = _vector(), 4 * lanes()
-    outer = [
-        f"  %o{c} = phi {vector} [ zeroinitializer, %entry ], [ %b{c}, %swept ]"
-        for c in range(READS)
-    ]
-    inner = [
-        f"  %a{c} = phi {vector} [ %o{c}, %again ], [ %b{c}, %loop ]"
-        for c in range(READS)
-    ]
+    outer = _phis("o", ["zeroinitializer"] * READS, "entry", "swept")
+    inner = _phis("a", [f"%o{c}" for c in range(READS)], "again", "loop")
     reads: list[str] = []
     for c in range(READS):
         reads.append(f"  %p{c} = getelementptr i8, ptr %here, i64 {c * width}")
@@ -187,6 +179,15 @@ def _sweep_text() -> str:
     return _filled(
         SWEEP_IR, AGAIN=outer, PHIS=inner, READS=reads, SUMS=_sums(READS), STRIDE=stride
     )
+
+
+def _phis(name: str, starts: list[str], before: str, end: str) -> list[str]:
+    """Registers that are `starts` after the block `before`, and `%b` after `end`."""
+    vector = _vector()
+    return [
+        f"  %{name}{c} = phi {vector} [ {start}, %{before} ], [ %b{c}, %{end} ]"
+        for c, start in enumerate(starts)
+    ]
 
 
 def _sums(count: int) -> list[str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_files import needs
 from ovc.compiler.driver import compile_file, read_model
 from ovc.compiler.interpreter import run_reference
 from ovc.compiler.options import CompileOptions
 from ovc.runtime.session import load
-
-BENCH = needs("bench-models")
+from topologies import materialized
 
 LIMIT = 2e-5
 """Largest error, of the largest output."""
@@ -29,9 +25,7 @@ NETWORKS = [
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_results_are_those_of_double_precision(name: str, tmp_path: Path) -> None:
-    script = str(BENCH / "materialize.py")
-    subprocess.run([sys.executable, script, str(tmp_path), name], check=True)
-    path = tmp_path / f"{name}.onnx"
+    path = materialized(name, tmp_path)
     artifact = compile_file(path, "cpu", CompileOptions())
     assert any(k.name.startswith("winograd") for k in artifact.manifest.kernels)
     session = load(artifact, "CPU")

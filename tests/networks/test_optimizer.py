@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from networks import NetworkBuilder, argument_arrays, evaluate, names_in
-from onnx_files import SHARED
 from ovc.compiler.driver import NETWORK
 from ovc.compiler.frontends.onnx import import_onnx
 from ovc.compiler.locations import set_source, source_names
@@ -21,6 +20,7 @@ from ovc.compiler.registry import PASSES, make_context
 from ovc.dialects import nn
 from ovc.dialects.nn.base import NNOp, ints
 from ovc.dialects.types import shape_of
+from topologies import materialized
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
@@ -156,15 +156,3 @@ def test_what_is_left_is_listed_with_its_reason(name: str, tmp_path: Path) -> No
         assert listed.issuperset(source_names(op)), op
     if name != "densenet121":
         assert not left(module)
-
-
-def materialized(name: str, folder: Path) -> Path:
-    """A benchmark network with seeded weights."""
-    script = SHARED / "bench-models" / "materialize.py"
-    if not script.exists():
-        pytest.skip("the test data ../shared/bench-models is not here")
-    import subprocess
-    import sys
-
-    subprocess.run([sys.executable, str(script), str(folder), name], check=True)
-    return folder / f"{name}.onnx"

@@ -5,8 +5,6 @@ all off. A pass that rewrites nothing in a network is not turned off there.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -23,11 +21,11 @@ from ovc.compiler.pipeline import Pipeline, parse_pipeline
 from ovc.compiler.registry import PASSES
 from ovc.dialects.types import Array
 from ovc.runtime.session import load
+from topologies import materialized, random_inputs, topology_names
 
 MODELS = needs("models")
-BENCH = needs("bench-models")
 TRAINED = sorted(path.stem for path in (MODELS / "onnx").glob("*.onnx"))
-TOPOLOGIES = sorted(path.stem for path in (BENCH / "topologies").glob("*.onnx"))
+TOPOLOGIES = topology_names()
 
 LOOSE = ("yolox_nano", "style_candy", "ch_mobile_v1.1_det")
 """Networks whose own numbers are that far apart between engines."""
@@ -91,32 +89,12 @@ def trained(name: str, folder: Path) -> Network:
 
 def topology(name: str, folder: Path) -> Network:
     """A benchmark network with seeded weights, and onnxruntime's answers."""
-    script = str(BENCH / "materialize.py")
-    subprocess.run([sys.executable, script, str(folder), name], check=True)
-    path = folder / f"{name}.onnx"
-    graph = onnx.load(path, load_external_data=False).graph
-    inputs = random_inputs(graph)
+    path = materialized(name, folder)
+    inputs = random_inputs(path)
     answers = onnxruntime_answers(path, inputs)
-    names = [info.name for info in graph.output]
+    outputs = onnx.load(path, load_external_data=False).graph.output
+    names = [info.name for info in outputs]
     return Network(path, inputs, dict(zip(names, answers, strict=True)))
-
-
-def random_inputs(graph: onnx.GraphProto) -> Arrays:
-    """Normal numbers, token numbers, and masks of ones."""
-    generator = np.random.default_rng(0)
-    constants = {tensor.name for tensor in graph.initializer}
-    arrays: Arrays = {}
-    for info in graph.input:
-        shape = [d.dim_value for d in info.type.tensor_type.shape.dim]
-        if info.name in constants:
-            continue
-        if info.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
-            arrays[info.name] = generator.standard_normal(shape, np.float32)
-        elif "mask" in info.name:
-            arrays[info.name] = np.ones(shape, np.int64)
-        else:
-            arrays[info.name] = generator.integers(0, 1000, shape)
-    return arrays
 
 
 Source = Callable[[Path], Network]
