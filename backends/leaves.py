@@ -15,10 +15,14 @@ from typing import Any, TypeAlias
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ..dialects.kernel.affine import Linear
-from ..dialects.kernel.tiles import ApplyOp, TileType, YieldOp
+from ..dialects.kernel.loops import YieldOp
+from ..dialects.kernel.tiles import ApplyOp, TileType
 
 Index: TypeAlias = tuple[int, ...]
 Lines: TypeAlias = "list[str | Lines]"
+
+CACHE_LINE = 64
+"""Bytes."""
 
 
 @dataclass
@@ -178,6 +182,10 @@ class Leaves(ABC):
         body: Callable[[Lines], None],
     ) -> None:
         """The flat grid points from `base` on, as counters, around `body(head)`."""
+
+    @abstractmethod
+    def local(self, element: Attribute, size: int, hint: str | None) -> str:
+        """Memory of the running thread: `size` elements, aligned to a cache line."""
 
     @abstractmethod
     def advance(

@@ -31,6 +31,8 @@ class Target:
     """Bytes that the first cache holds."""
     cache: int = 3 << 18
     """Bytes that a thread reads again from near: most of what its second cache holds."""
+    scratch: int = 0
+    """Bytes that a kernel may keep for itself while it works on a block."""
     prefetches: bool = False
     """Whether asking for memory that is needed soon pays."""
     transposes: bool = False

@@ -17,9 +17,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
 from ..backends.target import Target
-from ..dialects.kernel.tiles import FuncOp
+from ..dialects.kernel.loops import FuncOp
 from ..dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, WeightOp
-from ..dialects.types import buffer_type, dtype_of
+from ..dialects.types import buffer_bytes, buffer_type, dtype_of
 from ..runtime.artifact import (
     Artifact,
     Buffer,
@@ -38,7 +38,7 @@ from .interpreter import input_names, main_function, output_names
 from .kept import kept_network
 from .optimizer import optimize
 from .options import CompileOptions, PassReport
-from .passes.plan_memory import bytes_of, root_of
+from .passes.plan_memory import root_of
 from .passes.schedule_nests import ScheduleNestsPass, TunedNests
 from .passes.use_winograd import UseWinogradPass
 from .pipeline import Pipeline, Step, parse_pipeline
@@ -68,7 +68,7 @@ LOWERING = (
     'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'
     "place-parts,fuse-epilogues,legal,"
     'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'
-    'schedule-nests{{target="{target}"}},kernels,'
+    'chain-nests{{target="{target}"}},schedule-nests{{target="{target}"}},kernels,'
     "plan-memory,apply-schedule,plan"
 )
 """From a network to launches of kernels."""
@@ -325,7 +325,9 @@ class Plan:
             elif isinstance(op, BufferOp) and op.offset is not None:
                 offset = op.offset.value.data
                 plan.offsets[op.result] = offset
-                plan.arena_bytes = max(plan.arena_bytes, offset + bytes_of(op.result))
+                plan.arena_bytes = max(
+                    plan.arena_bytes, offset + buffer_bytes(op.result)
+                )
             elif isinstance(op, LaunchOp):
                 plan._launch(op)
         plan.arena_bytes = -(-plan.arena_bytes // ALIGNMENT) * ALIGNMENT
@@ -354,7 +356,7 @@ class Plan:
 
     def _buffer(self, value: SSAValue) -> Buffer:
         root = root_of(value)
-        size = bytes_of(value)
+        size = buffer_bytes(value)
         match root.owner:
             case InputOp():
                 return Buffer("input", root.owner.index.data, size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, TypeAlias, cast
 
 import ml_dtypes
@@ -20,6 +21,7 @@ from xdsl.dialects.builtin import (
     Signedness,
     TensorType,
     UnrankedTensorType,
+    i64,
 )
 from xdsl.ir import Attribute, SSAValue
 
@@ -74,11 +76,22 @@ def integers(attribute: Attribute) -> tuple[int, ...]:
     return tuple(int(v) for v in attribute.iter_values())
 
 
+def integer_array(values: Sequence[int]) -> DenseArrayBase:
+    """An `array<i64: ...>` attribute, which `integers` reads."""
+    return DenseArrayBase.from_list(i64, list(values))
+
+
 def buffer_type(value: SSAValue) -> MemRefType[Attribute]:
     """The type of a buffer."""
     type_ = value.type
     assert isinstance(type_, MemRefType)
     return cast("MemRefType[Attribute]", type_)
+
+
+def buffer_bytes(buffer: SSAValue) -> int:
+    """The size of a buffer in bytes."""
+    type_ = buffer_type(buffer)
+    return prod(type_.get_shape()) * dtype_of(type_.element_type).itemsize
 
 
 def is_static(type_: Attribute) -> bool:

@@ -18,7 +18,7 @@ from ovc.backends.cpu.target import host_target
 from ovc.backends.ocl.codegen import BUILD_OPTIONS, program
 from ovc.compiler.passes.legalize_scalars import LegalizeScalarsPass
 from ovc.compiler.schedule.apply import Lowering
-from ovc.dialects.kernel.tiles import FuncOp
+from ovc.dialects.kernel.loops import FuncOp
 from ovc.dialects.types import Array
 from ovc.runtime.errors import OvcError
 from xdsl.context import Context

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from ovc.dialects.kernel import tiles
+from ovc.dialects.kernel import access, chain, loops, tiles
 from ovc.dialects.kernel.evaluate import REDUCERS, compute
 from ovc.dialects.types import Array, dtype_of
 from xdsl.dialects.builtin import MemRefType
@@ -37,7 +37,7 @@ OPERATIONS = {
 class TileMachine:
     """The state of one run: counters are numbers, tiles are arrays `[*shape, lanes]`."""
 
-    def __init__(self, func: tiles.FuncOp, arrays: Sequence[Array]) -> None:
+    def __init__(self, func: loops.FuncOp, arrays: Sequence[Array]) -> None:
         self.func = func
         self.arrays = dict(zip(func.body.block.args, arrays, strict=True))
         self.values: dict[SSAValue, Any] = {}
@@ -48,18 +48,25 @@ class TileMachine:
 
     def block(self, block: Block) -> list[Any]:
         for op in block.ops:
-            if isinstance(op, tiles.YieldOp):
+            if isinstance(op, loops.YieldOp):
                 return [self.values[v] for v in op.values]
             method = getattr(self, op.name.removeprefix("kernel."))
             result = method(op)
-            if op.results and not isinstance(op, tiles.LoopOp):
+            if op.results and not isinstance(op, loops.LoopOp | chain.LocalOp):
                 type_ = tiles.tile_type(op.results[0])
                 assert result.shape == (*type_.dims, type_.width), f"{op}"
                 assert result.dtype == dtype_of(type_.element), f"{op}"
                 self.values[op.results[0]] = result
         return []
 
-    def loop(self, op: tiles.LoopOp) -> None:
+    def local(self, op: chain.LocalOp) -> None:
+        """Memory of one thread: nothing that was not written is read from it."""
+        type_ = op.result.type
+        assert isinstance(type_, MemRefType)
+        dtype = dtype_of(type_.element_type)
+        self.arrays[op.result] = np.full(type_.get_shape(), 77, dtype)
+
+    def loop(self, op: loops.LoopOp) -> None:
         carried = [self.values[v] for v in op.init]
         for point in product(*(range(extent) for _, extent, _ in op.nest)):
             for (counter, _, _), value in zip(op.nest, point, strict=True):
@@ -126,7 +133,7 @@ class TileMachine:
         assert ((flat >= 0) & (flat < size))[part].all(), f"outside: {op}"
         return np.where(part, flat, 0), part
 
-    def load(self, op: tiles.LoadOp) -> Array:
+    def load(self, op: access.LoadOp) -> Array:
         type_ = tiles.tile_type(op.result)
         flat, part = self.access(op, type_)
         assert part.all() or op.fill is not None
@@ -137,7 +144,7 @@ class TileMachine:
         fill = np.asarray(op.fill.value.data).astype(values.dtype)
         return np.where(part, values, fill)
 
-    def store(self, op: tiles.StoreOp) -> None:
+    def store(self, op: access.StoreOp) -> None:
         flat, part = self.access(op, tiles.tile_type(op.value))
         array = self.arrays[op.buffer].reshape(-1)
         array[flat[part]] = self.values[op.value][part].view(array.dtype)
@@ -161,7 +168,7 @@ class TileMachine:
             for argument, value in zip(op.body.block.args, op.inputs, strict=True)
         }
         for inner in op.body.block.ops:
-            if isinstance(inner, tiles.YieldOp):
+            if isinstance(inner, loops.YieldOp):
                 result = names[inner.values[0]]
                 return np.broadcast_to(result, (*type_.dims, type_.width)).copy()
             names[inner.results[0]] = scalar(inner, [names[v] for v in inner.operands])
@@ -192,7 +199,7 @@ def scalar(op: Operation, operands: Sequence[Array]) -> Array:
     return np.asarray(compute(op, operands)).astype(dtype_of(op.results[0].type))
 
 
-def run_tiles(func: tiles.FuncOp, arrays: Sequence[Array]) -> list[Array]:
+def run_tiles(func: loops.FuncOp, arrays: Sequence[Array]) -> list[Array]:
     """What the buffers hold after `func` ran on copies of `arrays`."""
     copies = [a.copy() for a in arrays]
     TileMachine(func, copies).run()

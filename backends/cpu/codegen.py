@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, Protocol
 
-from ...dialects.kernel.tiles import FuncOp
+from ...dialects.kernel.loops import FuncOp
 from ..target import Target
 from .objects import pack
 from .printer import LLVMPrinter

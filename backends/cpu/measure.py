@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dialects.kernel.tiles import FuncOp
+from ...dialects.kernel.loops import FuncOp
 from ...dialects.types import dtype_of
 from ..target import Target
 from .codegen import compile_object, module_texts

@@ -39,6 +39,9 @@ def host_target() -> Target:
     )
 
 
+SCRATCH = 1 << 18
+"""Bytes: a part of the second cache, and little of a thread's stack."""
+
 HALVING = ("znver4",)
 """Processors that do 512 bits in two steps of 256."""
 
@@ -56,6 +59,7 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
             halves=cpu in HALVING,
             registers=32,
             accumulators=28,
+            scratch=SCRATCH,
             prefetches=True,
             transposes=True,
             details=details,
@@ -66,6 +70,7 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
             lanes=8,
             registers=16,
             accumulators=12,
+            scratch=SCRATCH,
             prefetches=True,
             transposes=True,
             details=details,
@@ -76,6 +81,7 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
         lanes=4,
         registers=registers,
         accumulators=registers - 6,
+        scratch=SCRATCH,
         prefetches=True,
         transposes=True,
         details=details,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...dialects.kernel.tiles import FuncOp
+from ...dialects.kernel.loops import FuncOp
 from .elements import many
 from .printer import OpenCLPrinter
 from .spelling import HELPERS, Speller

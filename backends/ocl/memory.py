@@ -12,7 +12,7 @@ from xdsl.ir import Attribute
 
 from ...dialects.kernel.tiles import TileType
 from ..expand import Expander
-from ..leaves import Place
+from ..leaves import CACHE_LINE, Place
 from .elements import BOOL, literal, memory_name, register_name
 
 LANES = "0123456789abcdef"
@@ -49,6 +49,13 @@ class MemoryPrinter(Expander, ABC):
         return self.uniform.get(value) or f"{atom(value)}.s{LANES[lane]}"
 
     # addresses
+
+    def local(self, element: Attribute, size: int, hint: str | None) -> str:
+        assert self.rest_size == 1, "work-items of a group need memory that they share"
+        type_, name = memory_name(element), self.fresh(hint)
+        self.line(f"{type_} {name}[{size}] __attribute__((aligned({CACHE_LINE})));")
+        self.pointers[name] = f"{type_}*"
+        return name
 
     def advance(
         self, pointer: str, terms: Sequence[tuple[str, int]], element: Attribute

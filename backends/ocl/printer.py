@@ -30,7 +30,9 @@ from typing import cast
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr
 from xdsl.ir import Attribute, Block, Operation
 
-from ...dialects.kernel.tiles import FuncOp, StoreOp, buffer_type, work_items
+from ...dialects.kernel.access import StoreOp
+from ...dialects.kernel.loops import FuncOp, work_items
+from ...dialects.types import buffer_type
 from ..leaves import Lines, Tile, flat_lines
 from .elements import BOOL, FLOATS, literal, memory_name, register_name
 from .memory import MemoryPrinter, atom, summed

@@ -7,6 +7,7 @@ from xdsl.passes import ModulePass
 from .assign_layouts import AssignLayoutsPass
 from .block_rows import BlockRowsPass
 from .cancel_transposes import CancelTransposesPass
+from .chain_nests import ChainNestsPass
 from .copy_outputs import CopyOutputsPass
 from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
@@ -75,6 +76,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     LowerKernelsPass,
     ExpandMathPass,
     LegalizeScalarsPass,
+    ChainNestsPass,
     ScheduleNestsPass,
     PlanMemoryPass,
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
@@ -19,7 +18,7 @@ from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.plan import BufferOp, LaunchOp, ViewOp
-from ...dialects.types import buffer_type, dtype_of
+from ...dialects.types import buffer_bytes
 from ..interpreter import main_function
 
 ALIGNMENT = 64
@@ -49,7 +48,7 @@ class PlanMemoryPass(ModulePass):
                     uses.setdefault(root_of(buffer), []).append(step)
         buffers = [b for b in body.ops if isinstance(b, BufferOp) and b.result in uses]
         lifetimes = [
-            Lifetime(bytes_of(b.result), min(uses[b.result]), max(uses[b.result]))
+            Lifetime(buffer_bytes(b.result), min(uses[b.result]), max(uses[b.result]))
             for b in buffers
         ]
         offsets, _ = plan_arena(lifetimes, ALIGNMENT)
@@ -62,12 +61,6 @@ def root_of(buffer: SSAValue) -> SSAValue:
     while isinstance(buffer.owner, ViewOp):
         buffer = buffer.owner.source
     return buffer
-
-
-def bytes_of(buffer: SSAValue) -> int:
-    """The size of a buffer in bytes."""
-    type_ = buffer_type(buffer)
-    return prod(type_.get_shape()) * dtype_of(type_.element_type).itemsize
 
 
 def plan_arena(

@@ -24,7 +24,7 @@ from ..targets import find_target
 
 @dataclass(frozen=True)
 class ScheduleNestsPass(ModulePass):
-    """Schedule the nests that have no schedule yet."""
+    """Schedule the nests that have no schedule yet, or only the blocks of one."""
 
     name = "schedule-nests"
 
@@ -33,7 +33,7 @@ class ScheduleNestsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = find_target(self.target)
         for nest in op.body.block.ops:
-            if isinstance(nest, NestOp) and not nest.schedule.loops.data:
+            if isinstance(nest, NestOp) and nest.schedule.is_open:
                 schedule_nest(nest, target)
 
 

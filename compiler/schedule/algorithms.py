@@ -27,7 +27,7 @@ from xdsl.ir import Block, Region
 
 from ...backends.target import Target
 from ...dialects.const import ConstantOp
-from ...dialects.kernel.tiles import FuncOp
+from ...dialects.kernel.loops import FuncOp
 from ...dialects.nn import ConvOp
 from ...dialects.nn.winograd_tiles import TILES, Tile
 from ...dialects.plan import LaunchOp

@@ -5,148 +5,90 @@ apply-schedule: nests to mapped loops over register tiles.
 
 There is no code here for any one operator. A *root* is a reduce or a write. Loops over
 dimensions that every root has are shared; each root opens its other loops itself, in
-program order. Values are computed where they are needed, as tiles.
+program order. Values are computed where they are needed, as tiles (`values.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import cast
+from typing import TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import (
-    IndexType,
-    IntegerAttr,
-    ModuleOp,
-    StringAttr,
-    i1,
-    i64,
-)
-from xdsl.ir import Attribute, Block, BlockArgument, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.dialects.builtin import IndexType, IntegerAttr, ModuleOp, StringAttr, i64
+from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.kernel.affine import Counter, Linear, flatten, linear
-from ...dialects.kernel.nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
+from ...dialects.kernel.access import StoreOp
+from ...dialects.kernel.affine import Linear
+from ...dialects.kernel.chain import ChainOp, LocalOp
+from ...dialects.kernel.loops import FuncOp, LoopOp, YieldOp
+from ...dialects.kernel.nest import NestOp, ReduceOp, WriteOp
 from ...dialects.kernel.tiles import (
-    ApplyOp,
     ContractOp,
     FillOp,
     FoldOp,
-    FuncOp,
     LanesOp,
-    LoadOp,
-    LoopOp,
-    PositionOp,
-    StoreOp,
     TileType,
-    YieldOp,
     tile_type,
 )
-from ...dialects.types import buffer_type, integers
-from .facts import WALKED, Loop, NestFacts, Root
-from .scalars import combine, identity
+from .facts import WALKED, Loop, Root
+from .places import LANE, Piece
+from .scalars import identity
+from .values import NestValues, Scope
 
-LANE = "lane"
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Where the loops opened so far have led: an origin and an extent a dimension."""
-
-    origin: dict[SSAValue, Linear]
-    extent: dict[SSAValue, int]
-
-    def inside(self, dim: SSAValue, offset: Linear, extent: int) -> Piece:
-        """The piece at `offset` in this one, `extent` long."""
-        origin = self.origin | {dim: self.origin[dim] + offset}
-        return Piece(origin, self.extent | {dim: extent})
+Segment: TypeAlias = "tuple[int, int, int]"
+"""(start, count, size): steps of one size along a dimension."""
 
 
-def segments(extent: int, step: int) -> list[tuple[int, int, int]]:
-    """(start, count, size): whole steps, then what remains."""
+def segments(extent: int, step: int) -> list[Segment]:
+    """Whole steps, then what remains."""
     count, rest = divmod(extent, step)
     whole = [(0, count, step)] if count else []
     return whole + ([(count * step, 1, rest)] if rest else [])
 
 
-@dataclass
-class Scope:
-    """
-    A block and the tiles known in it and around it.
-
-    Around a reduction that is computed on the spot, tiles over dimensions that loops have
-    opened (`hidden`) are of one point, and not of all that it reduces.
-    """
-
-    block: Block
-    parent: Scope | None = None
-    hidden: frozenset[SSAValue] = frozenset()
-    tiles: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
-
-    def find(self, value: SSAValue, dims: frozenset[SSAValue]) -> SSAValue | None:
-        """The tile of `value`, which depends on `dims`."""
-        scope: Scope | None = self
-        while scope is not None:
-            if value in scope.tiles:
-                return scope.tiles[value]
-            if scope.hidden & dims:
-                return None
-            scope = scope.parent
-        return None
-
-
-class Lowering(NestFacts):
-    """Lowers one nest."""
+class Lowering(NestValues):
+    """Lowers one nest: opens its loops, and runs its roots in them."""
 
     # structure
 
     def function(self) -> FuncOp:
         """The nest as a kernel function."""
         entry = Block(arg_types=[b.type for b in self.nest.buffers])
-        self.buffer: dict[SSAValue, BlockArgument] = dict(
-            zip(self.nest.buffers, entry.args, strict=True)
-        )
-        for old, new in self.buffer.items():
+        for old, new in zip(self.nest.buffers, entry.args, strict=True):
             new.name_hint = old.name_hint
-        self.scope: Scope = Scope(entry)
-        whole = Piece(
-            {d: Linear() for d in self.nest.dims},
-            dict(zip(self.nest.dims, self.nest.extents, strict=True)),
-        )
+        self.bind(entry.args)
+        return grid_function(self.nest.sym_name.data, entry, [self])
+
+    def bind(self, buffers: Sequence[SSAValue], local: Sequence[SSAValue] = ()) -> None:
+        """Say which buffers of a function are meant, and which of them hold one block."""
+        self.buffer = dict(zip(self.nest.buffers, buffers, strict=True))
+        self.local = frozenset(b for b, own in self.buffer.items() if own in local)
         loops = [
             loop for loop in self.loops if loop[1] in self.shared and loop[0] in WALKED
         ]
-        grid = [loop for loop in loops if loop[0] == "parallel"]
-        self._grid(grid, [loop for loop in loops if loop[0] != "parallel"], whole)
-        self.add(YieldOp())
-        return FuncOp(self.nest.sym_name.data, Region([entry]))
+        self.grid = [loop for loop in loops if loop[0] == "parallel"]
+        self.inner = [loop for loop in loops if loop[0] != "parallel"]
 
-    def _grid(self, grid: list[Loop], inner: list[Loop], whole: Piece) -> None:
-        """Grid loops for the parallel loops: one for each combination of segments."""
-        choices = [segments(whole.extent[dim], step) for _, dim, step in grid]
-        for choice in product(*choices):
-            block = Block(arg_types=[IndexType()] * len(grid))
-            piece = whole
-            for (_, dim, _), (start, count, size), counter in zip(
-                grid, choice, block.args, strict=True
-            ):
-                counter.name_hint = dim.name_hint
-                offset = Linear.of(counter, count) * size + start
-                piece = piece.inside(dim, offset, size)
-            outer, self.scope = self.scope, Scope(block, self.scope)
-            self._open(inner, piece, self._run_roots)
-            self.add(YieldOp())
-            self.scope = outer
-            extents = [count for _, count, _ in choice] or [1]
-            if not grid:
-                counter = block.insert_arg(IndexType(), 0)
-                counter.name_hint = "once"
-            self.add(LoopOp(extents, ["grid"] * len(extents), [], Region([block])))
+    @property
+    def shares(self) -> list[tuple[Segment, ...]]:
+        """The grid loops: a segment of each parallel loop, all combinations."""
+        whole = [segments(self.size(dim), step) for _, dim, step in self.grid]
+        return list(product(*whole))
+
+    def run(self, block: Block, share: Sequence[Segment]) -> None:
+        """Write what happens at a point of a grid loop, whose body is `block`."""
+        piece = Piece.whole({dim: self.size(dim) for dim in self.nest.dims})
+        for (_, dim, _), (start, count, size), counter in zip(
+            self.grid, share, block.args, strict=False
+        ):
+            counter.name_hint = counter.name_hint or dim.name_hint
+            piece = piece.inside(dim, Linear.of(counter, count) * size + start, size)
+        self.scope, self.block = Scope(block), piece
+        self._open(self.inner, piece, self._run_roots)
 
     def _open(
         self,
@@ -357,353 +299,70 @@ class Lowering(NestFacts):
         self.add(StoreOp(value, buffer, indices, map_, offset, mask, valid))
         return []
 
-    # values
 
-    def tile(self, value: SSAValue, piece: Piece) -> SSAValue:
-        """The tile of `value` here, computed unless it is at hand."""
-        if (known := self.scope.find(value, self.dims[value])) is not None:
-            return known
-        op = value.owner
-        assert isinstance(op, Operation)
-        match op:
-            case ReduceOp():
-                assert op in self.late, f"{op} is needed before it is computed"
-                return self._reduce(op, piece)
-            case ReadOp():
-                result = self._read(op, piece)
-            case IndexOp():
-                place = self.at(op.map.data, op.indices, piece)[0]
-                type_ = self.tile_type(self.dims[value], value.type, piece)
-                result = self._position(place, type_)
-            case arith.IndexCastOp():
-                return self.tile(op.input, piece)
-            case _:
-                result = self._computed(value, piece)
-        result.name_hint = value.name_hint
-        if value not in self.volatile:
-            self.scope.tiles[value] = result
-        return result
-
-    def _computed(self, value: SSAValue, piece: Piece) -> SSAValue:
-        """An apply of all scalar operations up to what is known or loaded."""
-        shape = self.footprint(value, piece)
-        inputs: dict[SSAValue, SSAValue] = {}
-        order: list[Operation] = []
-        seen: set[SSAValue] = set()
-
-        def visit(part: SSAValue) -> None:
-            if part in seen:
-                return
-            seen.add(part)
-            op = part.owner
-            assert isinstance(op, Operation)
-            if isinstance(op, arith.ConstantOp):
-                order.append(op)
-                return
-            own = part is value or (
-                not isinstance(op, ReadOp | ReduceOp | IndexOp | arith.IndexCastOp)
-                and part not in self.joint
-                and self.scope.find(part, self.dims[part]) is None
-                and self.footprint(part, piece) == shape
-            )
-            if not own:
-                inputs[part] = self.tile(part, piece)
-                return
-            for operand in op.operands:
-                visit(operand)
-            order.append(op)
-
-        visit(value)
-        type_ = self.tile_type(self.dims[value], value.type, piece)
-
-        def body(block: Block) -> SSAValue:
-            names: dict[SSAValue, SSAValue] = dict(zip(inputs, block.args, strict=True))
-            for op in order:
-                copy = op.clone_without_regions(names)
-                block.add_op(copy)
-            return names[value]
-
-        return self.apply(list(inputs.values()), type_, body)
-
-    def footprint(self, value: SSAValue, piece: Piece) -> tuple[tuple[int, ...], int]:
-        """The registers a value takes: its tile's shape and lanes."""
-        return self.shape(self.dims[value], piece)
-
-    def _read(self, op: ReadOp, piece: Piece) -> SSAValue:
-        dims, place, offset = self._place(op, piece)
-        indices, map_ = self.map_of(place)
-        type_ = self.tile_type(dims, op.result.type, piece)
-        mask, fill = None, op.fill
-        if op.guard is not None and op.bounds is not None:
-            guards = self.at(op.guard.data, op.indices, piece)
-            bounds = integers(op.bounds)
-            mask = self._inside(guards, bounds)
-        valid = self.valid(dims, piece)
-        if mask is None and valid is None:
-            fill = None
-        elif fill is None:
-            fill = identity("or", op.result.type)
-        buffer = self.buffer[op.buffer]
-        plain = mask is None and valid is None and offset is None
-        ahead = self._ahead(op, place, piece) if plain else None
-        across = None
-        if mask is None and offset is None:
-            across = self._across(
-                flatten(place, buffer_type(buffer).get_shape()), type_
-            )
-        return self.add(
-            LoadOp(
-                buffer, indices, map_, type_, offset, mask, valid, fill, ahead, across
-            )
-        )
-
-    def _across(self, flat: Linear, type_: TileType) -> int | None:
-        """The tile dimension along which elements are neighbours, where lanes are not."""
-        if type_.width == 1 or flat.stride(LANE) in (0, 1):
-            return None
-        for position, (dim, _) in enumerate(self.copies):
-            fits = dim in self.turned and 1 < type_.dims[position] <= type_.width
-            if fits and flat.stride(("t", position)) == 1:
-                return position
-        return None
-
-    def _ahead(self, op: ReadOp, place: Sequence[Linear], piece: Piece) -> int | None:
-        """How far on the elements are that the schedule wants to be asked for."""
-        dims = self.dims[op.result]
-        if not dims & self.reduced:
-            return None
-        shape = buffer_type(op.buffer).get_shape()
-        for dim, step in self.ahead.items():
-            if dim in dims:
-                there = piece.inside(dim, Linear((), step), piece.extent[dim])
-                next_place = flatten(self.at(op.map.data, op.indices, there), shape)
-                way = next_place - flatten(place, shape)
-                return way.constant if not way.terms else None
-        return None
-
-    def _inside(
-        self, guards: Sequence[Linear], bounds: Sequence[int]
-    ) -> SSAValue | None:
-        """A mask of `0 <= guard < bound` for all, or None when that always holds."""
-        doubtful = [
-            (guard, bound)
-            for guard, bound in zip(guards, bounds, strict=True)
-            if guard.interval[0] < 0 or guard.interval[1] >= bound
-        ]
-        if not doubtful:
-            return None
-        tiles = [
-            self._position(guard, self._position_type(guard)) for guard, _ in doubtful
-        ]
-
-        def body(block: Block) -> SSAValue:
-            total: SSAValue | None = None
-            for argument, (guard, bound) in zip(block.args, doubtful, strict=True):
-                for test in _range_tests(argument, guard, bound):
-                    block.add_ops(test)
-                    holds = test[-1].results[0]
-                    if total is None:
-                        total = holds
-                    else:
-                        both = arith.AndIOp(total, holds)
-                        block.add_op(both)
-                        total = both.result
-            assert total is not None
-            return total
-
-        shapes = [tile_type(t).dims for t in tiles]
-        shape = [max(sizes) for sizes in zip(*shapes, strict=True)]
-        width = max(tile_type(t).width for t in tiles)
-        return self.apply(tiles, TileType.of(shape, i1, width), body)
-
-    def _place(
-        self, op: ReadOp | WriteOp, piece: Piece
-    ) -> tuple[frozenset[SSAValue], list[Linear], SSAValue | None]:
-        """Dimensions, place, and the data-dependent part of the place in elements."""
-        dims = self.dims[op.result] if isinstance(op, ReadOp) else self.root_dims(op)
-        place: list[Linear] = self.at(op.map.data, op.indices, piece)
-        dynamic = [i for i in op.indices if not isinstance(i, BlockArgument)]
-        offset: SSAValue | None = None
-        if dynamic:
-            flat = flatten(place, buffer_type(op.buffer).get_shape())
-            for index in dynamic:
-                assert not flat.in_quotient(index), "a data-dependent place in blocks"
-                part = self.tile(index, piece)
-                offset = self._scaled_sum(offset, part, flat.coefficient(index))
-                place = [p.without(index) for p in place]
-        return dims, place, offset
-
-    def _scaled_sum(
-        self, total: SSAValue | None, part: SSAValue, factor: int
-    ) -> SSAValue:
-        """`total + factor * part` on integer tiles."""
-        inputs = [part] if total is None else [part, total]
-        shapes = [tile_type(t).dims for t in inputs]
-        shape = [max(sizes) for sizes in zip(*shapes, strict=True)]
-        width = max(tile_type(t).width for t in inputs)
-
-        def body(block: Block) -> SSAValue:
-            number = arith.ConstantOp(IntegerAttr(factor, i64))
-            scaled = arith.MuliOp(block.args[0], number.result)
-            block.add_ops([number, scaled])
-            if len(block.args) == 1:
-                return scaled.result
-            both = arith.AddiOp(block.args[1], scaled.result)
-            block.add_op(both)
-            return both.result
-
-        return self.apply(inputs, TileType.of(shape, i64, width), body)
-
-    # places
-
-    def at(
-        self, map_: AffineMap, indices: Sequence[SSAValue], piece: Piece
-    ) -> list[Linear]:
-        """The map's results in loop counters, tile dimensions, the lane, and data."""
-        values: list[Linear] = []
-        for index in indices:
-            if not isinstance(index, BlockArgument):
-                values.append(Linear.of(index, 1 << 62))
-                continue
-            here = piece.origin[index]
-            for position, (dim, step) in enumerate(self.copies):
-                if dim is index:
-                    count = -(-piece.extent[dim] // step)
-                    here = here + Linear.of(("t", position), count) * step
-            if index is self.vector:
-                here = here + Linear.of(LANE, min(self.lanes, piece.extent[index]))
-            values.append(here)
-        return [linear(result, values) for result in map_.results]
-
-    def map_of(self, place: Sequence[Linear]) -> tuple[list[SSAValue], AffineMap]:
-        """Loop counters, and the map over them and the tile's symbols."""
-        counters: dict[SSAValue, int] = {}
-        rank = len(self.copies)
-
-        def spell(key: object) -> AffineExpr:
-            if key == LANE:
-                return AffineExpr.symbol(rank)
-            if isinstance(key, tuple):
-                return AffineExpr.symbol(key[1])  # pyright: ignore
-            counter = cast("SSAValue", key)
-            return AffineExpr.dimension(counters.setdefault(counter, len(counters)))
-
-        results = tuple(p.expression(spell) for p in place)
-        return list(counters), AffineMap(len(counters), rank + 1, results)
-
-    def _position(self, place: Linear, type_: TileType) -> SSAValue:
-        indices, map_ = self.map_of([place])
-        return self.add(PositionOp(indices, map_, type_))
-
-    def _position_type(self, place: Linear) -> TileType:
-        """The tile that a place needs: of size one where it does not vary."""
-        sizes = [1] * len(self.copies)
-        width = 1
-
-        def visit(value: Linear) -> None:
-            nonlocal width
-            for term, _ in value.terms:
-                if not isinstance(term, Counter):
-                    visit(term.value)
-                elif term.key == LANE:
-                    width = self.lanes
-                elif isinstance(term.key, tuple):
-                    sizes[term.key[1]] = term.size  # pyright: ignore
-
-        visit(place)
-        return TileType.of(sizes, i64, width)
-
-    def valid(self, dims: frozenset[SSAValue], piece: Piece) -> tuple[int, int] | None:
-        """Which elements exist, when the vector dimension ends inside a register."""
-        if self.vector is None or self.vector not in dims:
-            return None
-        extent = piece.extent[self.vector]
-        if extent % self.lanes == 0:
-            return None
-        positions = [p for p, (dim, _) in enumerate(self.copies) if dim is self.vector]
-        return (positions[0] if positions else -1), extent
-
-    # small things
-
-    def shape(
-        self, dims: frozenset[SSAValue] | set[SSAValue], piece: Piece
-    ) -> tuple[tuple[int, ...], int]:
-        """Registers along each unrolled loop, and lanes, of a value over `dims`."""
-        shape = tuple(
-            -(-piece.extent[dim] // step) if dim in dims else 1
-            for dim, step in self.copies
-        )
-        return shape, self.lanes if self.vector in dims else 1
-
-    def tile_type(
-        self,
-        dims: frozenset[SSAValue] | set[SSAValue],
-        element: Attribute,
-        piece: Piece,
-    ) -> TileType:
-        shape, width = self.shape(dims, piece)
-        return TileType.of(shape, i64 if element == IndexType() else element, width)
-
-    def apply(
-        self,
-        inputs: Sequence[SSAValue],
-        type_: TileType,
-        body: Callable[[Block], SSAValue],
-    ) -> SSAValue:
-        """An apply whose body is written by `body`."""
-        block = Block(arg_types=[tile_type(v).element for v in inputs])
-        for argument, value in zip(block.args, inputs, strict=True):
-            argument.name_hint = value.name_hint
-        block.add_op(YieldOp([body(block)]))
-        return self.add(ApplyOp(inputs, type_, Region([block])))
-
-    def broadcast(self, value: SSAValue, type_: TileType) -> SSAValue:
-        """`value` as a tile of `type_`."""
-        if value.type == type_:
-            return value
-        result = self.apply([value], type_, lambda block: block.args[0])
-        result.name_hint = value.name_hint
-        return result
-
-    def combined(self, kind: str, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
-        """`lhs kind rhs` of two tiles of one type."""
-
-        def body(block: Block) -> SSAValue:
-            op = combine(kind, *block.args)
-            block.add_op(op)
-            return op.results[0]
-
-        return self.apply([lhs, rhs], tile_type(lhs), body)
-
-    def add(self, op: Operation) -> SSAValue:
-        self.scope.block.add_op(op)
-        return op.results[0] if op.results else None  # pyright: ignore
+def grid_function(name: str, entry: Block, stages: Sequence[Lowering]) -> FuncOp:
+    """A function whose grid loops run all stages, one after another, at each point."""
+    shares = stages[0].shares
+    assert all(stage.shares == shares for stage in stages), "stages have other blocks"
+    for share in shares:
+        block = Block(arg_types=[IndexType()] * max(1, len(share)))
+        block.args[0].name_hint = None if share else "once"
+        for stage in stages:
+            stage.run(block, share)
+        block.add_op(YieldOp())
+        extents = [count for _, count, _ in share] or [1]
+        entry.add_op(LoopOp(extents, ["grid"] * len(extents), [], Region([block])))
+    entry.add_op(YieldOp())
+    return FuncOp(name, Region([entry]))
 
 
-def _range_tests(value: SSAValue, guard: Linear, bound: int) -> list[list[Operation]]:
-    """Operations that test `0 <= value` and `value < bound`, where that is in doubt."""
-    tests: list[list[Operation]] = []
-    low, high = guard.interval
-    for doubtful, limit, predicate in (
-        (low < 0, 0, "sge"),
-        (high >= bound, bound, "slt"),
-    ):
-        if doubtful:
-            number = arith.ConstantOp(IntegerAttr(limit, i64))
-            tests.append([number, arith.CmpiOp(value, number.result, predicate)])
-    return tests
+def chain_function(chain: ChainOp, nests: Mapping[str, NestOp]) -> FuncOp:
+    """A chain as a kernel function."""
+    entry = Block(arg_types=[b.type for b in chain.body.block.args])
+    places: dict[SSAValue, SSAValue] = dict(
+        zip(chain.body.block.args, entry.args, strict=True)
+    )
+    for op in chain.locals:
+        local = LocalOp(op.result.type)
+        entry.add_op(local)
+        places[op.result] = local.result
+    for old, new in places.items():
+        new.name_hint = old.name_hint
+    local = [places[op.result] for op in chain.locals]
+    stages: list[Lowering] = []
+    for stage in chain.stages:
+        stages.append(Lowering(nests[stage.kernel_name]))
+        stages[-1].bind([places[b] for b in stage.buffers], local)
+    return grid_function(chain.sym_name.data, entry, stages)
 
 
 class ApplySchedulePass(ModulePass):
-    """Lower every `kernel.nest` to a `kernel.func`, as its schedule says."""
+    """Lower every nest and every chain to a `kernel.func`, as the schedules say."""
 
     name = "apply-schedule"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for nest in list(op.body.block.ops):
-            if isinstance(nest, NestOp):
-                function = Lowering(nest).function()
-                function.properties["schedule"] = StringAttr(str(nest.schedule))
-                op.body.block.insert_op_before(function, nest)
+        body = op.body.block
+        nests = {o.sym_name.data: o for o in body.ops if isinstance(o, NestOp)}
+        chained: set[str] = set()
+        for chain in list(body.ops):
+            if isinstance(chain, ChainOp):
+                own = [stage.kernel_name for stage in chain.stages]
+                schedule = "; ".join(str(nests[name].schedule) for name in own)
+                _replace(chain, chain_function(chain, nests), schedule)
+                chained |= set(own)
+        for name, nest in nests.items():
+            if name in chained:
                 nest.detach()
                 nest.erase()
+            else:
+                _replace(nest, Lowering(nest).function(), str(nest.schedule))
+
+
+def _replace(op: Operation, function: FuncOp, schedule: str) -> None:
+    function.properties["schedule"] = StringAttr(schedule)
+    block = op.parent
+    assert block is not None
+    block.insert_op_before(function, op)
+    op.detach()
+    op.erase()

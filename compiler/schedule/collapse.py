@@ -18,7 +18,11 @@ from .analysis import NestInfo
 
 
 def collapse(nest: NestOp) -> NestInfo:
-    """Collapse all pairs of dimensions that allow it, in place; facts of the result."""
+    """
+    Collapse all pairs of dimensions that allow it, in place; facts of the result.
+
+    Dimensions that the schedule names stay as they are.
+    """
     info = NestInfo(nest)
     while pair := _collapsible(info):
         _merge(nest, *pair)
@@ -27,7 +31,8 @@ def collapse(nest: NestOp) -> NestInfo:
 
 
 def _collapsible(info: NestInfo) -> tuple[BlockArgument, BlockArgument] | None:
-    dims = [d for d in info.nest.dims if info.sizes[d] > 1]
+    named = {loop.dim.data for loop in info.nest.schedule.loops}
+    dims = [d for d in info.nest.dims if info.sizes[d] > 1 and d.name_hint not in named]
     for inner in reversed(dims):
         for outer in dims:
             if outer is not inner and _fits(info, outer, inner):

@@ -216,9 +216,22 @@ class Generator(Contractions):
 
 
 def schedule_nest(nest: NestOp, target: Target) -> None:
-    """Collapse the dimensions of `nest` and give it a schedule, in place."""
+    """
+    Collapse the dimensions of `nest` and give it a schedule, in place.
+
+    Parallel loops that are there already are kept as blocks: what follows walks a block.
+    """
     from .items import ItemGenerator
 
+    blocks = nest.schedule.loops.data
     info = collapse(nest)
+    for dim in nest.dims:
+        for loop in blocks:
+            if loop.dim.data == dim.name_hint:
+                info.sizes[dim] = min(loop.step.data, info.sizes[dim])
     generator = ItemGenerator if target.items > 1 else Generator
-    nest.properties["schedule"] = generator(info, target).schedule()
+    schedule = generator(info, target).schedule()
+    if blocks:
+        loops = [*blocks, *(loop.inside_a_block() for loop in schedule.loops)]
+        schedule = ScheduleAttr(ArrayAttr(loops))
+    nest.properties["schedule"] = schedule

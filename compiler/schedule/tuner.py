@@ -18,9 +18,9 @@ from math import prod
 from xdsl.dialects.builtin import ModuleOp
 
 from ...backends.target import Target
+from ...dialects.kernel.loops import FuncOp
 from ...dialects.kernel.nest import NestOp
 from ...dialects.kernel.schedule import ScheduleAttr
-from ...dialects.kernel.tiles import FuncOp
 from ...dialects.plan import LaunchOp, WeightOp
 from ...dialects.types import buffer_type
 from ..interpreter import main_function

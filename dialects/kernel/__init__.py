@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from . import nest, schedule, tiles
+from . import access, chain, loops, nest, schedule, tiles
 
 Kernel = Dialect(
     "kernel",
@@ -14,17 +14,20 @@ Kernel = Dialect(
         nest.WriteOp,
         nest.ReduceOp,
         nest.IndexOp,
-        tiles.FuncOp,
-        tiles.LoopOp,
-        tiles.LoadOp,
-        tiles.StoreOp,
+        chain.ChainOp,
+        chain.StageOp,
+        chain.LocalOp,
+        loops.FuncOp,
+        loops.LoopOp,
+        access.LoadOp,
+        access.StoreOp,
         tiles.FillOp,
         tiles.PositionOp,
         tiles.ApplyOp,
         tiles.ContractOp,
         tiles.FoldOp,
         tiles.LanesOp,
-        tiles.YieldOp,
+        loops.YieldOp,
     ],
     [schedule.LoopAttr, schedule.ScheduleAttr, tiles.TileType],
 )

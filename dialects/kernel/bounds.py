@@ -18,8 +18,9 @@ from xdsl.utils.exceptions import VerifyException
 from .affine import Linear, linear
 
 if TYPE_CHECKING:
+    from .access import LoadOp, StoreOp
+    from .loops import FuncOp
     from .nest import NestOp
-    from .tiles import FuncOp, LoadOp, StoreOp
 
 LANE = "lane"
 
@@ -58,7 +59,8 @@ def check_nest(nest: NestOp) -> None:
 
 def check_func(func: FuncOp) -> None:
     """Raise `VerifyException` when an access of `func` may leave its buffer."""
-    from .tiles import LoadOp, LoopOp, StoreOp
+    from .access import LoadOp, StoreOp
+    from .loops import LoopOp
 
     extents: dict[SSAValue, int] = {}
     for op in func.walk():
@@ -69,7 +71,8 @@ def check_func(func: FuncOp) -> None:
 
 
 def _check_access(op: LoadOp | StoreOp, extents: dict[SSAValue, int]) -> None:
-    from .tiles import LoadOp, tile_type
+    from .access import LoadOp
+    from .tiles import tile_type
 
     tile = tile_type(op.result if isinstance(op, LoadOp) else op.value)
     dims = [Linear.of(i, extents[i]) for i in op.indices]

@@ -47,6 +47,11 @@ class LoopAttr(ParametrizedAttribute):
     def of(mapping: str, dim: str, step: int = 1) -> LoopAttr:
         return LoopAttr(StringAttr(mapping), StringAttr(dim), IntAttr(step))
 
+    def inside_a_block(self) -> LoopAttr:
+        """The same loop where others share the work already."""
+        mapping = "serial" if self.mapping.data == "parallel" else self.mapping.data
+        return LoopAttr.of(mapping, self.dim.data, self.step.data)
+
     def __str__(self) -> str:
         by = f" by {self.step.data}" if self.step.data != 1 else ""
         return f"{self.mapping.data} {self.dim.data}{by}"
@@ -67,6 +72,11 @@ class ScheduleAttr(ParametrizedAttribute):
             mapping, dim, *by = item.split()
             loops.append(LoopAttr.of(mapping, dim, int(by[1]) if by else 1))
         return cls(ArrayAttr(loops))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it says at most which blocks there are: a generator is to go on."""
+        return all(loop.mapping.data == "parallel" for loop in self.loops)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.loops))

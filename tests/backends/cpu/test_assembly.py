@@ -19,7 +19,7 @@ from ovc.compiler.pipeline import parse_pipeline
 from ovc.compiler.registry import PASSES, make_context
 from ovc.compiler.targets import find_target
 from ovc.dialects import nn
-from ovc.dialects.kernel.tiles import FuncOp
+from ovc.dialects.kernel.loops import FuncOp
 from xdsl.dialects.builtin import ModuleOp
 
 LABEL = re.compile(r"^(\.LBB\w+):")

@@ -6,7 +6,8 @@ import pytest
 from executors import lowered
 from hypothesis import given, settings
 from kernels import Kernel, matmul, scheduled_kernels, softmax
-from ovc.dialects.kernel.tiles import LoadOp, LoopOp
+from ovc.dialects.kernel.access import LoadOp
+from ovc.dialects.kernel.loops import LoopOp
 from tile_machine import run_tiles
 
 

@@ -13,7 +13,7 @@ from ovc.backends.cpu.target import cpu_target
 from ovc.backends.ocl.target import opencl_target
 from ovc.backends.target import Target
 from ovc.compiler.schedule.generate import schedule_nest
-from ovc.dialects.kernel.tiles import LoadOp
+from ovc.dialects.kernel.access import LoadOp
 from tile_machine import run_tiles
 
 TRIPLE = "x86_64-unknown-linux-gnu"

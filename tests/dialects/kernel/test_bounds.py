@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ovc.compiler.registry import make_context
 from ovc.compiler.schedule.apply import ApplySchedulePass
-from ovc.dialects.kernel.tiles import LoadOp
+from ovc.dialects.kernel.access import LoadOp
 from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import VerifyException

@@ -1,0 +1,141 @@
+"""
+Kernels that hand large tensors on become one that does so block by block.
+
+    plan.launch @scores(%q, %k, %s)          kernel.chain @chain_0(…) {
+    plan.launch @softmax(%s, %p)       ==>     %s = kernel.local …
+    plan.launch @output(%p, %v, %y)            kernel.stage @scores(…) … }
+                                             plan.launch @chain_0(%q, %k, %v, %y)
+
+A block of what is handed on never leaves the cache of the thread that wrote it. Chains
+start from tensors that are too large for a cache; `compiler/schedule/chains.py` finds
+them and weighs what they save against what is read again for every block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, MemRefType, ModuleOp, StringAttr
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects.kernel.chain import ChainOp, LocalOp, StageOp
+from ...dialects.kernel.nest import NestOp
+from ...dialects.kernel.schedule import LoopAttr, ScheduleAttr
+from ...dialects.plan import LaunchOp
+from ...dialects.types import buffer_type
+from ..interpreter import main_function
+from ..schedule.chains import Chain, find_chains
+from ..targets import find_target
+
+
+@dataclass(frozen=True)
+class ChainNestsPass(ModulePass):
+    """Chain the launches whose tensors are too large for a cache."""
+
+    name = "chain-nests"
+
+    target: str = "cpu"
+    above: int | None = None
+    """Bytes from which on a tensor is worth a chain; the target's cache by default."""
+    scratch: int | None = None
+    """Bytes that a block may take; those of the target by default."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target = find_target(self.target)
+        if self.scratch is not None:
+            target = replace(target, scratch=self.scratch)
+        if not target.scratch:
+            return
+        nests = {n.sym_name.data: n for n in op.body.block.ops if isinstance(n, NestOp)}
+        main = main_function(op)
+        launches = [o for o in main.body.block.ops if isinstance(o, LaunchOp)]
+        least = target.cache if self.above is None else self.above
+        writer = Writer(nests, main)
+        for chain in find_chains(launches, nests, least, target):
+            steps = chain.blocks(target.scratch)
+            assert steps is not None, "a chain without blocks was found"
+            writer.replace(chain, steps)
+        writer.clean()
+
+
+class Writer:
+    """Puts chains in the place of launches."""
+
+    def __init__(self, nests: dict[str, NestOp], main: Operation) -> None:
+        self.nests, self.main = nests, main
+        self.chains: dict[Any, str] = {}
+        self.left: set[str] = set()
+
+    def replace(self, chain: Chain, steps: Sequence[int]) -> None:
+        """One launch in the place of the last one of `chain`."""
+        local = [link.buffer for link in chain.links]
+        buffers = [b for launch in chain.stages for b in launch.buffers]
+        outer = [b for b in dict.fromkeys(buffers) if b not in local]
+        kernels = tuple(launch.kernel_name for launch in chain.stages)
+        ids = {b: number for number, b in enumerate([*outer, *local])}
+        wiring = tuple(tuple(ids[b] for b in s.buffers) for s in chain.stages)
+        key = kernels, wiring, tuple(steps)
+        if key not in self.chains:
+            self.chains[key] = f"chain_{len(self.chains)}"
+            self._write(self.chains[key], chain, steps, outer)
+        last = chain.stages[-1]
+        launch = LaunchOp(
+            self.chains[key],
+            outer,
+            sum(s.flops.value.data for s in chain.stages),
+            list(dict.fromkeys(n.data for s in chain.stages for n in s.layers)),
+            [n.data for s in chain.stages for n in s.operations or ()],
+        )
+        block = last.parent
+        assert block is not None
+        block.insert_op_before(launch, last)
+        for op in [*chain.stages, *(b.owner for b in local)]:
+            assert isinstance(op, Operation)
+            block.erase_op(op)
+        self.left |= set(kernels)
+
+    def _write(
+        self, name: str, chain: Chain, steps: Sequence[int], outer: Sequence[SSAValue]
+    ) -> None:
+        """The chain, and copies of its nests that are cut into blocks."""
+        body = Block(arg_types=[b.type for b in outer])
+        places: dict[SSAValue, SSAValue] = dict(zip(outer, body.args, strict=True))
+        for number, link in enumerate(chain.links):
+            type_ = buffer_type(link.buffer)
+            shape = list(type_.get_shape())
+            for axis, step in zip(chain.axes, steps, strict=True):
+                shape[axis.places[number]] = step
+            local = LocalOp(MemRefType(type_.element_type, shape))
+            body.add_op(local)
+            places[link.buffer] = local.result
+        for old, new in places.items():
+            new.name_hint = old.name_hint
+        copies: list[NestOp] = []
+        for number, launch in enumerate(chain.stages):
+            nest = self.nests[launch.kernel_name].clone()
+            nest.properties["sym_name"] = StringAttr(f"{name}_{number}")
+            loops = [
+                LoopAttr.of("parallel", axis.dims[number].name_hint or "", step)
+                for axis, step in zip(chain.axes, steps, strict=True)
+                if step < axis.size
+            ]
+            nest.properties["schedule"] = ScheduleAttr(ArrayAttr(loops))
+            body.add_op(
+                StageOp(f"{name}_{number}", [places[b] for b in launch.buffers])
+            )
+            copies.append(nest)
+        module = self.main.parent
+        assert module is not None
+        module.insert_ops_before([*copies, ChainOp(name, Region([body]))], self.main)
+
+    def clean(self) -> None:
+        """Erase the nests that nobody launches any more."""
+        used = {op.kernel_name for op in self.main.walk() if isinstance(op, LaunchOp)}
+        for name in self.left - used:
+            nest = self.nests[name]
+            nest.detach()
+            nest.erase()

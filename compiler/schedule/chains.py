@@ -1,0 +1,294 @@
+"""
+Which launches may share blocks: links between them, axes to cut, and what it saves.
+
+A *link* is a tensor that one launch writes and one other reads. An *axis* of a chain is a
+dimension that every stage has, and that indexes every link plainly: cut along it, a block
+of one stage needs one block of the stage before and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from math import ceil, prod
+
+from xdsl.ir import BlockArgument, SSAValue
+from xdsl.ir.affine import AffineDimExpr
+
+from ...backends.target import Target
+from ...dialects.kernel.nest import NestOp, ReadOp
+from ...dialects.plan import BufferOp, LaunchOp
+from ...dialects.types import buffer_bytes, buffer_type
+from .analysis import Access, NestInfo
+
+SHARES = 16
+"""Blocks that a chain needs at least, so that threads find work of even size."""
+
+ROWS = 4
+"""Points along the axes that a block needs at least: what it reads serves all of them."""
+
+AGAIN = 1 / 8
+"""
+What it costs to read a byte once more, if a cache does not hold it until the next block,
+against a byte that goes to memory or comes from there.
+"""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A dimension of a link's tensor, and the dimensions of both nests that walk it."""
+
+    place: int
+    writer: BlockArgument
+    reader: BlockArgument
+
+
+@dataclass(frozen=True)
+class Link:
+    """A tensor that `writer` hands to `reader`, and where it may be cut."""
+
+    buffer: SSAValue
+    writer: LaunchOp
+    reader: LaunchOp
+    cuts: tuple[Cut, ...]
+
+    @property
+    def bytes(self) -> int:
+        return buffer_bytes(self.buffer)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What is cut: a dimension of each stage, and its place in each link's tensor."""
+
+    dims: tuple[BlockArgument, ...]
+    places: tuple[int, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Launches in order, the links between neighbours, and the axes they share."""
+
+    stages: tuple[LaunchOp, ...]
+    links: tuple[Link, ...]
+    axes: tuple[Axis, ...]
+
+    @staticmethod
+    def of(link: Link, sizes: Mapping[SSAValue, int]) -> Chain:
+        """The chain of two launches; `sizes` are those of the first one's dimensions."""
+        axes = [
+            Axis((c.writer, c.reader), (c.place,), sizes[c.writer]) for c in link.cuts
+        ]
+        return Chain((link.writer, link.reader), (link,), tuple(axes))
+
+    def followed_by(self, link: Link) -> Chain:
+        """This chain and the launch that reads what its last one writes."""
+        axes = [
+            Axis((*a.dims, c.reader), (*a.places, c.place), a.size)
+            for a in self.axes
+            for c in link.cuts
+            if c.writer is a.dims[-1]
+        ]
+        return Chain((*self.stages, link.reader), (*self.links, link), tuple(axes))
+
+    def preceded_by(self, link: Link) -> Chain:
+        """The launch that writes what the first one reads, and this chain."""
+        axes = [
+            Axis((c.writer, *a.dims), (c.place, *a.places), a.size)
+            for a in self.axes
+            for c in link.cuts
+            if c.reader is a.dims[0]
+        ]
+        return Chain((link.writer, *self.stages), (link, *self.links), tuple(axes))
+
+    def room(self, steps: Sequence[int]) -> int:
+        """Bytes of all links that a block of `steps` needs."""
+        whole = prod(axis.size for axis in self.axes)
+        return sum(link.bytes for link in self.links) * prod(steps) // whole
+
+    def blocks(self, most: int) -> tuple[int, ...] | None:
+        """
+        How far a block reaches along each axis, so that what links hold takes at most
+        `most` bytes; None when no block is so small, or there are too few.
+        """
+        steps = [axis.size for axis in self.axes]
+        for number, axis in enumerate(self.axes):
+            shares = prod(
+                ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True)
+            )
+            if self.room(steps) <= most and shares >= SHARES:
+                break
+            steps[number] = 1
+            each = self.room(steps)
+            fits = min(most // max(1, each), axis.size * shares // SHARES)
+            steps[number] = even_block(axis.size, max(1, fits))
+        shares = prod(ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True))
+        fits = self.room(steps) <= most and prod(steps) >= ROWS
+        return tuple(steps) if fits and shares >= SHARES else None
+
+    def gain(self, infos: Mapping[str, NestInfo], target: Target) -> float:
+        """
+        Bytes that need not go through memory, less those that are read more often.
+        Negative when the chain has no blocks.
+        """
+        steps = self.blocks(target.scratch)
+        if steps is None:
+            return -1
+        counts = [ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True)]
+        saved: float = sum(2 * link.bytes for link in self.links)
+        inside = {link.buffer for link in self.links}
+        for number, launch in enumerate(self.stages):
+            info = infos[launch.kernel_name]
+            names: dict[SSAValue, SSAValue] = dict(
+                zip(info.nest.buffers, launch.buffers, strict=True)
+            )
+            for access in info.accesses:
+                if access.is_write or names[access.op.buffer] in inside:
+                    continue
+                cut = [axis.dims[number] in access.dims for axis in self.axes]
+                parts = prod(compress(counts, cut))
+                again = prod(counts) // parts
+                bytes_ = prod(info.sizes[d] for d in access.dims) * access.width
+                if bytes_ / parts > target.cache - target.scratch:
+                    saved -= AGAIN * bytes_ * (again - 1)
+        return saved
+
+
+def even_block(size: int, most: int) -> int:
+    """A step of at most `most` that divides `size`, or makes blocks of about one size."""
+    if most >= size:
+        return size
+    for step in range(most, most // 2, -1):
+        if size % step == 0:
+            return step
+    return ceil(size / ceil(size / most))
+
+
+def find_links(
+    launches: Sequence[LaunchOp], infos: Mapping[str, NestInfo]
+) -> list[Link]:
+    """The tensors in the arena that one launch writes, and one later launch only reads."""
+    order = {launch: number for number, launch in enumerate(launches)}
+    links: list[Link] = []
+    for launch in launches:
+        for buffer in launch.buffers:
+            users = [use.operation for use in buffer.uses]
+            if not isinstance(buffer.owner, BufferOp) or len(users) != 2:
+                continue
+            reader = users[0] if users[1] is launch else users[1]
+            if not isinstance(reader, LaunchOp) or order[reader] <= order[launch]:
+                continue
+            cuts = _cuts(
+                infos[launch.kernel_name],
+                list(launch.buffers).index(buffer),
+                infos[reader.kernel_name],
+                list(reader.buffers).index(buffer),
+            )
+            if cuts:
+                links.append(Link(buffer, launch, reader, cuts))
+    return links
+
+
+def _cuts(
+    writer: NestInfo, written: int, reader: NestInfo, read: int
+) -> tuple[Cut, ...]:
+    """
+    The dimensions of a tensor that both nests walk plainly and in any order.
+
+    Args:
+        written: the tensor's place among the buffers of `writer`.
+        read: its place among those of `reader`.
+    """
+    theirs, ours = _accesses(writer, written), _accesses(reader, read)
+    if not theirs or any(a.is_write for a in ours):
+        return ()
+    if any(a.is_write and a not in theirs for a in writer.accesses):
+        return ()  # it writes something else as well, which somebody may wait for
+    cuts: list[Cut] = []
+    shape = buffer_type(writer.nest.buffers[written]).get_shape()
+    for place, size in enumerate(shape):
+        there, here = _plain(writer, theirs, place), _plain(reader, ours, place)
+        if there is None or here is None or size == 1:
+            continue
+        if writer.sizes[there] == size == reader.sizes[here]:
+            cuts.append(Cut(place, there, here))
+    return tuple(cuts)
+
+
+def _accesses(info: NestInfo, position: int) -> list[Access]:
+    buffer = info.nest.buffers[position]
+    return [access for access in info.accesses if access.op.buffer is buffer]
+
+
+def _plain(
+    info: NestInfo, accesses: Sequence[Access], place: int
+) -> BlockArgument | None:
+    """The parallel dimension that alone is the index at `place`, and stands nowhere else."""
+    found: set[SSAValue] = set()
+    for access in accesses:
+        op = access.op
+        if isinstance(op, ReadOp) and op.guard is not None:
+            return None
+        index = op.map.data.results[place]
+        if not isinstance(index, AffineDimExpr):
+            return None
+        dim = op.indices[index.position]
+        elsewhere = [
+            other
+            for number, other in enumerate(op.map.data.results)
+            if number != place and index.position in other.used_dims()
+        ]
+        if elsewhere or op.indices.count(dim) > 1:
+            return None
+        found.add(dim)
+    dim = found.pop() if len(found) == 1 else None
+    return dim if isinstance(dim, BlockArgument) and dim in info.shared else None
+
+
+def find_chains(
+    launches: Sequence[LaunchOp],
+    nests: Mapping[str, NestOp],
+    least: int,
+    target: Target,
+) -> list[Chain]:
+    """
+    Chains that save memory traffic, none of which share a launch.
+
+    Args:
+        least: bytes of a link from which on it is worth a chain.
+    """
+    infos = {name: NestInfo(nest) for name, nest in nests.items()}
+    links = find_links(launches, infos)
+    after = {link.writer: link for link in links}
+    taken: set[LaunchOp] = set()
+    chains: list[Chain] = []
+
+    def better(chain: Chain, other: Chain) -> bool:
+        return other.gain(infos, target) > chain.gain(infos, target)
+
+    for seed in sorted(links, key=lambda link: -link.bytes):
+        if seed.bytes <= least or {seed.writer, seed.reader} & taken:
+            continue
+        info = infos[seed.writer.kernel_name]
+        chain = Chain.of(seed, info.sizes)
+        while (link := after.get(chain.stages[-1])) and link.reader not in taken:
+            if chain.gain(infos, target) >= 0 and not better(
+                chain, chain.followed_by(link)
+            ):
+                break
+            chain = chain.followed_by(link)
+        while longer := [
+            chain.preceded_by(link)
+            for link in links
+            if link.reader is chain.stages[0] and link.writer not in taken
+        ]:
+            best = max(longer, key=lambda chain: chain.gain(infos, target))
+            if not better(chain, best):
+                break
+            chain = best
+        if chain.gain(infos, target) > 0:
+            chains.append(chain)
+            taken |= set(chain.stages)
+    return chains
