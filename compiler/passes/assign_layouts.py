@@ -138,7 +138,7 @@ class Chooser:
             return self._concat_in_blocks(op)
         if isinstance(op, ChannelShuffleOp):
             return any(self._reads_blocks(use.operation) for use in result.uses)
-        if not isinstance(op, CHANNELWISE):
+        if not isinstance(op, CHANNELWISE) or self._grows_plain(op):
             return False
         like = [
             o
@@ -146,6 +146,21 @@ class Chooser:
             if len(shape_of(o)) == len(shape) and shape_of(o)[1] == shape[1]
         ]
         return any(self._is_blocked(o) for o in like)
+
+    def _grows_plain(self, op: NNOp) -> bool:
+        """Whether an image is enlarged for readers without blocks: it leaves them before."""
+        if not isinstance(op, InterpolateOp):
+            return False
+        grows = prod(shape_of(op.output)) > prod(shape_of(op.x))
+        return grows and self._ends_plain(op.output)
+
+    def _ends_plain(self, value: SSAValue) -> bool:
+        """Whether a value only becomes outputs, one channel at a time."""
+        return value in self.returned or all(
+            isinstance(use.operation, CHANNELWISE)
+            and self._ends_plain(use.operation.results[0])
+            for use in value.uses
+        )
 
     def _convolution_in_blocks(self, op: ConvOp | ConvTransposeOp) -> bool:
         groups = integer(op.group)

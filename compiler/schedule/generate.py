@@ -179,7 +179,8 @@ class Generator(Contractions):
         if not self.target.transposes:
             return None
         for dim in reversed(self.info.shared):
-            if dim is not vector and access.flat.stride(dim) == 1:
+            stride = self.info.lane_stride(access, dim, self.target.lanes)
+            if dim is not vector and stride == 1:
                 return dim if self.sizes[dim] >= FEWEST else None
         return None
 
@@ -189,8 +190,11 @@ class Generator(Contractions):
         """Squares of registers: rows are loaded, columns are needed."""
         assert vector.dim is not None
         squares = ceil(self.sizes[turned] / vector.lanes)
+        rows = ceil(self.sizes[turned] / squares)
+        if any(access.flat.in_quotient(turned) for access in self.info.accesses):
+            rows = min(vector.lanes, self.sizes[turned])  # whole blocks of memory
         self._grid([], others, squares)
-        self.loop("parallel", turned, ceil(self.sizes[turned] / squares))
+        self.loop("parallel", turned, rows)
         for dim in self.info.nest.dims:
             if dim not in self.taken and dim is not vector.dim and self.sizes[dim] > 1:
                 self.loop("serial", dim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,27 @@ class Reshaping(Movement):
 
     def loops(self, k: Loops) -> None:
         source, target = self.operands[0], shape_of(self.output)
-        n = grid(k, target)
-        at = regrouped(n.indices, target, shape_of(source))
-        n.write(n.read(source, at), self.output, n.indices)
+        shape = shape_of(source)
+        sizes = refined(shape, target) or target
+        n = grid(k, sizes)
+        value = n.read(source, regrouped(n.indices, sizes, shape))
+        n.write(value, self.output, regrouped(n.indices, sizes, target))
+
+
+def refined(shape: Shape, other: Shape) -> Shape | None:
+    """
+    The fewest dimensions from which both shapes join theirs: `[2, 3, 2]` for `[6, 2]` and
+    `[2, 6]`. None where a dimension of one ends inside one of the other: `[4, 6]`, `[6, 4]`.
+    """
+    steps = sorted(_strides(shape) | _strides(other))
+    if any(after % before for before, after in pairwise(steps)):
+        return None
+    return tuple(after // before for before, after in reversed(list(pairwise(steps))))
+
+
+def _strides(shape: Shape) -> set[int]:
+    """The strides of a row-major array, and its number of elements."""
+    return {prod(shape[dim:]) for dim in range(len(shape) + 1)}
 
 
 def regrouped(

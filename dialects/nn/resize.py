@@ -348,8 +348,13 @@ class ResizeOp(NNOp):
 
 
 def cheapest_first(plan: dict[int, Resized]) -> list[tuple[int, Resized]]:
-    """Dimensions that shrink before those that grow: the least elements in between."""
-    return sorted(plan.items(), key=lambda item: item[1].output / item[1].input)
+    """
+    Dimensions that shrink before those that grow: the least elements in between. Of equal
+    ones the inner before the outer: what is last, and largest, then walks along memory.
+    """
+    return sorted(
+        plan.items(), key=lambda item: (item[1].output / item[1].input, -item[0])
+    )
 
 
 OPS: tuple[type[NNOp], ...] = (ResizeOp, InterpolateOp)

@@ -55,3 +55,34 @@ def test_a_shuffle_gathers_and_writes_whole_blocks() -> None:
     nests = [op for op in module.walk() if isinstance(op, NestOp)]
     [shuffle] = [n for n in nests if n.sym_name.data.startswith("channel_shuffle")]
     assert "vector d1" in str(shuffle.schedule)
+
+
+def enlarged(*readers: type[NNOp]) -> ModuleOp:
+    """A convolution whose image is enlarged along both sides, and what reads it then."""
+    net = NetworkBuilder([1, 16, 6, 6])
+    x = net.add(nn.ConvOp, net.values[0], net.constant(np.ones((21, 16, 1, 1), "f4")))
+    sizes = net.ints(1, 21, 24, 24)
+    x = net.add(nn.ResizeOp, x, None, None, sizes, mode="linear")
+    for reader in readers:
+        weights = [net.constant(np.ones((5, 21, 1, 1), "f4"))] * (reader is nn.ConvOp)
+        x = net.add(reader, x, *weights)
+    module = net.finish(x)
+    passes = "decompose,infer-shapes,fold-constants,dce,assign-layouts"
+    parse_pipeline(passes, PASSES).run(module, make_context())
+    return module
+
+
+@pytest.mark.parametrize(
+    ("readers", "blocked"),
+    [((), False), ((nn.SigmoidOp,), False), ((nn.ConvOp,), True)],
+)
+def test_an_image_is_enlarged_as_its_last_reader_wants(
+    readers: tuple[type[NNOp], ...], blocked: bool
+) -> None:
+    steps = [o for o in enlarged(*readers).walk() if isinstance(o, nn.InterpolateOp)]
+
+    assert [layout_of(op.output.type).is_plain for op in steps] == [not blocked] * 2
+    assert [op.axis.value.data for op in steps] == [
+        3,
+        2,
+    ]  # what is largest runs along memory

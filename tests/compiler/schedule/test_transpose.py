@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import NetworkBuilder
-from ovc.compiler.driver import compile_module
+from ovc.compiler.driver import compile_module, pipeline_text
 from ovc.compiler.frontends.base import Model
+from ovc.compiler.interpreter import run_reference
 from ovc.compiler.options import CompileOptions
+from ovc.compiler.pipeline import parse_pipeline
+from ovc.compiler.registry import PASSES, make_context
 from ovc.dialects import nn
+from ovc.dialects.kernel.nest import NestOp
+from ovc.dialects.types import Array
 from ovc.runtime.session import load
+from xdsl.dialects.builtin import ModuleOp
 
 DTYPES = ("float32", "float16", "float64", "int32", "uint8", "int64", "bool")
 
@@ -53,3 +59,36 @@ def test_squares_of_registers_are_transposed() -> None:
     artifact = compile_module(model, "cpu", CompileOptions(cpu="x86-64-v4"))
 
     assert "across t0" in artifact.ir
+
+
+def flattened(channels: int) -> tuple[ModuleOp, Array]:
+    """The pixels of a convolution's image as rows of a matrix."""
+    build = NetworkBuilder([1, 8, 12, 10])
+    weights = np.arange(channels * 8).reshape(channels, 8, 1, 1) % 7
+    y = build.add(nn.ConvOp, build.values[0], build.constant(weights.astype("f4")))
+    y = build.add(nn.ReshapeOp, y, build.ints(1, channels, 120))
+    build.add(nn.TransposeOp, y, perm=[0, 2, 1])
+    return build.finish(y), np.arange(960, dtype="f4").reshape(1, 8, 12, 10) % 11
+
+
+@pytest.mark.parametrize("channels", [16, 24, 33])
+def test_images_in_blocks_are_flattened(channels: int) -> None:
+    module, x = flattened(channels)
+    [expected] = run_reference(module, {"arg0": x})
+    model = Model(module, Path("flattened.mlir"), "0")
+
+    [y] = load(compile_module(model, "cpu", CompileOptions()), "CPU")([x])
+
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_images_in_blocks_are_flattened_in_squares() -> None:
+    module, _ = flattened(32)
+    text = pipeline_text("cpu:x86-64-v4", "").lstrip(",").split(",chain-nests")[0]
+    text += ',schedule-nests{target="cpu:x86-64-v4"}'
+
+    parse_pipeline(text, PASSES).run(module, make_context())
+
+    nests = [op for op in module.walk() if isinstance(op, NestOp)]
+    [reshape] = [n for n in nests if n.sym_name.data.startswith("reshape")]
+    assert "transpose" in str(reshape.schedule)
