@@ -51,7 +51,7 @@ def measure_times(
     expected = _first_outputs(record, ("onnxruntime", "openvino"))
     for name in engines:
         outputs = record[name].pop("outputs")
-        record[name]["difference"] = _difference(outputs, expected)
+        record[name]["difference"] = difference(outputs, expected)
     return record
 
 
@@ -85,8 +85,11 @@ def _first_outputs(record: dict[str, Any], names: Sequence[str]) -> list[Array] 
     return next(found, None)
 
 
-def _difference(outputs: list[Array], expected: list[Array] | None) -> float | None:
-    """Largest difference over the largest value; the worst output of all."""
+def difference(outputs: list[Array], expected: list[Array] | None) -> float | None:
+    """
+    Largest difference over the largest value; the worst output of all. Infinite where one
+    is no number and the other is.
+    """
     if expected is None:
         return None
     worst = 0.0
@@ -94,8 +97,11 @@ def _difference(outputs: list[Array], expected: list[Array] | None) -> float | N
         wide, right = mine.astype(np.float64), theirs.astype(np.float64)
         if mine.shape != theirs.shape:
             return float("inf")
-        scale = float(np.abs(right).max(initial=0)) or 1.0
-        worst = max(worst, float(np.abs(wide - right).max(initial=0)) / scale)
+        same = (wide == right) | (np.isnan(wide) & np.isnan(right))
+        if not np.isfinite(wide[~same]).all() or not np.isfinite(right[~same]).all():
+            return float("inf")
+        scale = float(np.abs(right[np.isfinite(right)]).max(initial=0)) or 1.0
+        worst = max(worst, float(np.abs(wide - right)[~same].max(initial=0)) / scale)
     return worst
 
 

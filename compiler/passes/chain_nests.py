@@ -28,7 +28,7 @@ from ...dialects.kernel.schedule import LoopAttr, ScheduleAttr
 from ...dialects.plan import LaunchOp
 from ...dialects.types import buffer_type
 from ..interpreter import main_function
-from ..schedule.chains import Chain, find_chains
+from ..schedule.chains import Chain, Finder
 from ..targets import find_target
 
 
@@ -55,7 +55,7 @@ class ChainNestsPass(ModulePass):
         launches = [o for o in main.body.block.ops if isinstance(o, LaunchOp)]
         least = target.cache if self.above is None else self.above
         writer = Writer(nests, main)
-        for chain in find_chains(launches, nests, least, target):
+        for chain in Finder(launches, nests, target).chains(least):
             steps = chain.blocks(target.scratch)
             assert steps is not None, "a chain without blocks was found"
             writer.replace(chain, steps)

@@ -128,33 +128,6 @@ class Chain:
         fits = self.room(steps) <= most and prod(steps) >= ROWS
         return tuple(steps) if fits and shares >= SHARES else None
 
-    def gain(self, infos: Mapping[str, NestInfo], target: Target) -> float:
-        """
-        Bytes that need not go through memory, less those that are read more often.
-        Negative when the chain has no blocks.
-        """
-        steps = self.blocks(target.scratch)
-        if steps is None:
-            return -1
-        counts = [ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True)]
-        saved: float = sum(2 * link.bytes for link in self.links)
-        inside = {link.buffer for link in self.links}
-        for number, launch in enumerate(self.stages):
-            info = infos[launch.kernel_name]
-            names: dict[SSAValue, SSAValue] = dict(
-                zip(info.nest.buffers, launch.buffers, strict=True)
-            )
-            for access in info.accesses:
-                if access.is_write or names[access.op.buffer] in inside:
-                    continue
-                cut = [axis.dims[number] in access.dims for axis in self.axes]
-                parts = prod(compress(counts, cut))
-                again = prod(counts) // parts
-                bytes_ = prod(info.sizes[d] for d in access.dims) * access.width
-                if bytes_ / parts > target.cache - target.scratch:
-                    saved -= AGAIN * bytes_ * (again - 1)
-        return saved
-
 
 def even_block(size: int, most: int) -> int:
     """A step of at most `most` that divides `size`, or makes blocks of about one size."""
@@ -166,29 +139,122 @@ def even_block(size: int, most: int) -> int:
     return ceil(size / ceil(size / most))
 
 
-def find_links(
-    launches: Sequence[LaunchOp], infos: Mapping[str, NestInfo]
-) -> list[Link]:
-    """The tensors in the arena that one launch writes, and one later launch only reads."""
-    order = {launch: number for number, launch in enumerate(launches)}
-    links: list[Link] = []
-    for launch in launches:
-        for buffer in launch.buffers:
-            users = [use.operation for use in buffer.uses]
-            if not isinstance(buffer.owner, BufferOp) or len(users) != 2:
+class Finder:
+    """Finds chains among the launches of a function; looks at a nest when it has to."""
+
+    def __init__(
+        self, launches: Sequence[LaunchOp], nests: Mapping[str, NestOp], target: Target
+    ) -> None:
+        self.order = {launch: number for number, launch in enumerate(launches)}
+        self.nests, self.target = nests, target
+        self.infos: dict[str, NestInfo] = {}
+
+    def info(self, launch: LaunchOp) -> NestInfo:
+        """Facts about the nest of a launch."""
+        name = launch.kernel_name
+        if name not in self.infos:
+            self.infos[name] = NestInfo(self.nests[name])
+        return self.infos[name]
+
+    def link(self, buffer: SSAValue) -> Link | None:
+        """The link of a buffer in the arena that one launch writes, one other reads."""
+        users = [use.operation for use in buffer.uses]
+        if not isinstance(buffer.owner, BufferOp) or len(set(users)) != 2:
+            return None
+        first, second = users[0], users[-1]
+        if len(users) != 2 or not isinstance(first, LaunchOp):
+            return None
+        if not isinstance(second, LaunchOp):
+            return None
+        writer, reader = sorted((first, second), key=self.order.__getitem__)
+        cuts = _cuts(
+            self.info(writer),
+            list(writer.buffers).index(buffer),
+            self.info(reader),
+            list(reader.buffers).index(buffer),
+        )
+        return Link(buffer, writer, reader, cuts) if cuts else None
+
+    def links(self, launch: LaunchOp) -> list[Link]:
+        """The links that a launch writes or reads."""
+        found = [self.link(buffer) for buffer in launch.buffers]
+        return [link for link in found if link is not None]
+
+    def chains(self, least: int) -> list[Chain]:
+        """
+        Chains that save memory traffic, none of which share a launch.
+
+        Args:
+            least: bytes of a link from which on it is worth a chain.
+        """
+        buffers = {buffer for launch in self.order for buffer in launch.buffers}
+        large = sorted(
+            (b for b in buffers if buffer_bytes(b) > least),
+            key=lambda b: (-buffer_bytes(b), self._place(b)),
+        )
+        taken: set[LaunchOp] = set()
+        chains: list[Chain] = []
+        for buffer in large:
+            seed = self.link(buffer)
+            if seed is None or {seed.writer, seed.reader} & taken:
                 continue
-            reader = users[0] if users[1] is launch else users[1]
-            if not isinstance(reader, LaunchOp) or order[reader] <= order[launch]:
-                continue
-            cuts = _cuts(
-                infos[launch.kernel_name],
-                list(launch.buffers).index(buffer),
-                infos[reader.kernel_name],
-                list(reader.buffers).index(buffer),
+            chain = self._grown(Chain.of(seed, self.info(seed.writer).sizes), taken)
+            if self.gain(chain) > 0:
+                chains.append(chain)
+                taken |= set(chain.stages)
+        return chains
+
+    def _place(self, buffer: SSAValue) -> int:
+        return min(
+            self.order[use.operation]
+            for use in buffer.uses
+            if isinstance(use.operation, LaunchOp)
+        )
+
+    def _grown(self, chain: Chain, taken: set[LaunchOp]) -> Chain:
+        """The chain with the launches before and after that save more still."""
+        while True:
+            first, last = chain.stages[0], chain.stages[-1]
+            longer = [
+                chain.followed_by(link)
+                for link in self.links(last)
+                if link.writer is last and link.reader not in taken
+            ] + [
+                chain.preceded_by(link)
+                for link in self.links(first)
+                if link.reader is first and link.writer not in taken
+            ]
+            best = max(longer, key=self.gain, default=chain)
+            if self.gain(best) <= self.gain(chain):
+                return chain
+            chain = best
+
+    def gain(self, chain: Chain) -> float:
+        """
+        Bytes that need not go through memory, less those that are read more often.
+        Negative when the chain has no blocks.
+        """
+        steps = chain.blocks(self.target.scratch)
+        if steps is None:
+            return -1
+        counts = [ceil(a.size / s) for a, s in zip(chain.axes, steps, strict=True)]
+        saved: float = sum(2 * link.bytes for link in chain.links)
+        inside = {link.buffer for link in chain.links}
+        for number, launch in enumerate(chain.stages):
+            info = self.info(launch)
+            names: dict[SSAValue, SSAValue] = dict(
+                zip(info.nest.buffers, launch.buffers, strict=True)
             )
-            if cuts:
-                links.append(Link(buffer, launch, reader, cuts))
-    return links
+            for access in info.accesses:
+                if access.is_write or names[access.op.buffer] in inside:
+                    continue
+                cut = [axis.dims[number] in access.dims for axis in chain.axes]
+                parts = prod(compress(counts, cut))
+                again = prod(counts) // parts
+                bytes_ = prod(info.sizes[d] for d in access.dims) * access.width
+                if bytes_ / parts > self.target.cache - self.target.scratch:
+                    saved -= AGAIN * bytes_ * (again - 1)
+        return saved
 
 
 def _cuts(
@@ -245,50 +311,3 @@ def _plain(
         found.add(dim)
     dim = found.pop() if len(found) == 1 else None
     return dim if isinstance(dim, BlockArgument) and dim in info.shared else None
-
-
-def find_chains(
-    launches: Sequence[LaunchOp],
-    nests: Mapping[str, NestOp],
-    least: int,
-    target: Target,
-) -> list[Chain]:
-    """
-    Chains that save memory traffic, none of which share a launch.
-
-    Args:
-        least: bytes of a link from which on it is worth a chain.
-    """
-    infos = {name: NestInfo(nest) for name, nest in nests.items()}
-    links = find_links(launches, infos)
-    after = {link.writer: link for link in links}
-    taken: set[LaunchOp] = set()
-    chains: list[Chain] = []
-
-    def better(chain: Chain, other: Chain) -> bool:
-        return other.gain(infos, target) > chain.gain(infos, target)
-
-    for seed in sorted(links, key=lambda link: -link.bytes):
-        if seed.bytes <= least or {seed.writer, seed.reader} & taken:
-            continue
-        info = infos[seed.writer.kernel_name]
-        chain = Chain.of(seed, info.sizes)
-        while (link := after.get(chain.stages[-1])) and link.reader not in taken:
-            if chain.gain(infos, target) >= 0 and not better(
-                chain, chain.followed_by(link)
-            ):
-                break
-            chain = chain.followed_by(link)
-        while longer := [
-            chain.preceded_by(link)
-            for link in links
-            if link.reader is chain.stages[0] and link.writer not in taken
-        ]:
-            best = max(longer, key=lambda chain: chain.gain(infos, target))
-            if not better(chain, best):
-                break
-            chain = best
-        if chain.gain(infos, target) > 0:
-            chains.append(chain)
-            taken |= set(chain.stages)
-    return chains

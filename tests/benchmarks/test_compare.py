@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from benchmarks.engines import OnnxRuntime, OpenVino
+from benchmarks.worker import difference
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,3 +63,20 @@ def test_an_unknown_network() -> None:
 
     assert done.returncode == 1
     assert "nosuch: no such file, and no network of that name" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [
+        ([1.0, 2.0], [1.0, 4.0], 0.5),
+        ([np.nan, 2.0], [np.nan, 2.0], 0.0),
+        ([-np.inf, 1.0], [-np.inf, 2.0], 0.5),
+        ([np.nan, 2.0], [1.0, 2.0], np.inf),
+        ([1.0, 2.0], [np.nan, 2.0], np.inf),
+        ([np.inf, 2.0], [-np.inf, 2.0], np.inf),
+    ],
+)
+def test_what_is_no_number_is_no_small_difference(
+    mine: list[float], theirs: list[float], expected: float
+) -> None:
+    assert difference([np.array(mine)], [np.array(theirs)]) == expected
