@@ -226,8 +226,8 @@ def as_input(port: Port, value: object) -> Array:
         type(value) is np.ndarray
         and value.shape == port.shape
         and value.dtype == port.element
-        and value.flags.c_contiguous
-        and value.flags.aligned
+        and (flags := value.flags).c_contiguous
+        and flags.aligned
     ):
         return value  # most calls
     array = _as_array(port, value)
