@@ -267,8 +267,8 @@ class Chooser:
 
     def _pack_points(self, op: WinogradProductOp) -> None:
         """`[points, outputs, inputs]`: the block of inputs follows that of outputs."""
-        _, outputs, tiles = shape_of(op.output)
-        width = self._width(outputs, tiles)
+        _, outputs, *tiles = shape_of(op.output)
+        width = self._width(outputs, prod(tiles))
         order = [(0, 1), (1, 1), (2, 1), (2, self.lanes), (1, width)]
         self._pack(op, 1, LayoutAttr.of(order))
 

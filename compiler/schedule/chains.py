@@ -22,11 +22,14 @@ from ...dialects.plan import BufferOp, LaunchOp
 from ...dialects.types import buffer_bytes, buffer_type
 from .analysis import Access, NestInfo
 
-SHARES = 16
+SHARES = 8
 """Blocks that a chain needs at least, so that threads find work of even size."""
 
-ROWS = 4
-"""Points along the axes that a block needs at least: what it reads serves all of them."""
+ROWS = 8
+"""
+Points of a block that each element it reads must serve, if a cache does not hold what is
+read until the next block: with fewer, arithmetic waits for memory.
+"""
 
 AGAIN = 1 / 8
 """
@@ -125,8 +128,7 @@ class Chain:
             fits = min(most // max(1, each), axis.size * shares // SHARES)
             steps[number] = even_block(axis.size, max(1, fits))
         shares = prod(ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True))
-        fits = self.room(steps) <= most and prod(steps) >= ROWS
-        return tuple(steps) if fits and shares >= SHARES else None
+        return tuple(steps) if self.room(steps) <= most and shares >= SHARES else None
 
 
 def even_block(size: int, most: int) -> int:
@@ -245,6 +247,10 @@ class Finder:
             names: dict[SSAValue, SSAValue] = dict(
                 zip(info.nest.buffers, launch.buffers, strict=True)
             )
+            block = info.sizes | {
+                axis.dims[number]: step
+                for axis, step in zip(chain.axes, steps, strict=True)
+            }
             for access in info.accesses:
                 if access.is_write or names[access.op.buffer] in inside:
                     continue
@@ -252,8 +258,14 @@ class Finder:
                 parts = prod(compress(counts, cut))
                 again = prod(counts) // parts
                 bytes_ = prod(info.sizes[d] for d in access.dims) * access.width
-                if bytes_ / parts > self.target.cache - self.target.scratch:
-                    saved -= AGAIN * bytes_ * (again - 1)
+                if bytes_ / parts <= self.target.cache - self.target.scratch:
+                    continue
+                if (
+                    prod(block[d] for d in info.nest.dims if d not in access.dims)
+                    < ROWS
+                ):
+                    return -1
+                saved -= AGAIN * bytes_ * (again - 1)
         return saved
 
 

@@ -5,8 +5,8 @@ A 3x3 convolution with stride 1 as Winograd's: three operations and one on its w
 
 `input` takes every tile of `m + 2` by `m + 2` pixels, which overlap by two, to as many
 *points*; `product` is one matrix product over the channels for each point; `output` takes
-the points of a tile to `m` by `m` pixels. Tiles are numbered through all images, row by
-row. A direct convolution takes `9 m²` multiplications where this takes `(m + 2)²`.
+the points of a tile to `m` by `m` pixels. Tiles keep their image, row and column. A direct
+convolution takes `9 m²` multiplications where this takes `(m + 2)²`.
 """
 
 from __future__ import annotations
@@ -105,12 +105,13 @@ class WinogradWeightsOp(NNOp):
 @irdl_op_definition
 class WinogradInputOp(NNOp):
     """
-    `output[i * (m + 2) + j, c, p] = (B d Bᵀ)[i, j]`, where `d` is tile `p` of channel `c`.
+    `output[i * (m + 2) + j, c, n, th, tw] = (B d Bᵀ)[i, j]`, where `d` is tile `th, tw` of
+    channel `c` of image `n`.
 
-    | operand | shape                          |
-    | ------- | ------------------------------ |
-    | x       | `[N, C, H, W]`                 |
-    | output  | `[(m + 2)², C, N * TH * TW]`   |
+    | operand | shape                        |
+    | ------- | ---------------------------- |
+    | x       | `[N, C, H, W]`               |
+    | output  | `[(m + 2)², C, N, TH, TW]`   |
 
     `TH` by `TW` tiles cover the outputs of a 3x3 convolution with these pads. Pixels
     outside the image are zero.
@@ -146,8 +147,8 @@ class WinogradInputOp(NNOp):
             raise VerifyException(
                 f"{list(x)} is not an image with two pads a dimension"
             )
-        tiles = prod(w.output for w in self.windows())
-        return [(tile_of(self.tile).points, x[1], x[0] * tiles)]
+        tiles = (w.output for w in self.windows())
+        return [(tile_of(self.tile).points, x[1], x[0], *tiles)]
 
     def reference(self, x: Array) -> Array:
         tile = tile_of(self.tile)
@@ -159,7 +160,8 @@ class WinogradInputOp(NNOp):
             :, :, : rows.output, : columns.output
         ]
         points = both_sides(tile.inward, tiles)  # [N, C, TH, TW, i, j]
-        return points.transpose(4, 5, 1, 0, 2, 3).reshape(tile.points, x.shape[1], -1)
+        points = points.transpose(4, 5, 1, 0, 2, 3)
+        return points.reshape(tile.points, *points.shape[2:])
 
     def loops(self, k: Loops) -> None:
         tile = tile_of(self.tile)
@@ -173,10 +175,10 @@ class WinogradInputOp(NNOp):
             return n.read(self.x, [n["n"], n["c"], top + i, left + j], fill=0)
 
         points = transformed(tile.into, n, tile.inputs, pixel)
-        place = (n["n"] * rows.output + n["th"]) * columns.output + n["tw"]
+        place = [n[dim] for dim in ("c", "n", "th", "tw")]
         for i, row in enumerate(points):
             for j, value in enumerate(row):
-                n.write(value, self.output, [i * tile.inputs + j, n["c"], place])
+                n.write(value, self.output, [i * tile.inputs + j, *place])
 
     def flops(self) -> int:
         return 4 * prod(shape_of(self.output))
@@ -185,13 +187,13 @@ class WinogradInputOp(NNOp):
 @irdl_op_definition
 class WinogradProductOp(NNOp):
     """
-    `output[t, o, p] = sum(u[t, o, c] * v[t, c, p] over c)`
+    `output[t, o, n, th, tw] = sum(u[t, o, c] * v[t, c, n, th, tw] over c)`
 
-    | operand | shape       |
-    | ------- | ----------- |
-    | v       | `[T, C, P]` |
-    | u       | `[T, O, C]` |
-    | output  | `[T, O, P]` |
+    | operand | shape                |
+    | ------- | -------------------- |
+    | v       | `[T, C, N, TH, TW]`  |
+    | u       | `[T, O, C]`          |
+    | output  | `[T, O, N, TH, TW]`  |
     """
 
     name = "nn.winograd_product"
@@ -206,20 +208,24 @@ class WinogradProductOp(NNOp):
 
     def shapes(self) -> Sequence[tuple[int, ...]]:
         v, u = shape_of(self.v), shape_of(self.u)
-        if len(v) != 3 or len(u) != 3 or v[0] != u[0] or v[1] != u[2]:
+        if len(v) != 5 or len(u) != 3 or v[0] != u[0] or v[1] != u[2]:
             raise VerifyException(f"points {list(v)} do not fit weights {list(u)}")
-        return [(v[0], u[1], v[2])]
+        return [(v[0], u[1], *v[2:])]
 
     def reference(self, v: Array, u: Array) -> Array:
-        return u @ v
+        result = u @ v.reshape(*v.shape[:2], -1)
+        return result.reshape(*result.shape[:2], *v.shape[2:])
 
     def loops(self, k: Loops) -> None:
-        points, outputs, tiles = shape_of(self.output)
-        n = k.nest(t=points, oc=outputs, p=tiles, ic=shape_of(self.v)[1])
-        v = n.read(self.v, [n["t"], n["ic"], n["p"]])
+        points, outputs, images, rows, columns = shape_of(self.output)
+        n = k.nest(
+            t=points, oc=outputs, n=images, th=rows, tw=columns, ic=shape_of(self.v)[1]
+        )
+        place = [n[dim] for dim in ("n", "th", "tw")]
+        v = n.read(self.v, [n["t"], n["ic"], *place])
         u = n.read(self.u, [n["t"], n["oc"], n["ic"]])
         total = n.sum(v * u, over=["ic"])
-        n.write(total, self.output, [n["t"], n["oc"], n["p"]])
+        n.write(total, self.output, [n["t"], n["oc"], *place])
 
     def flops(self) -> int:
         return 2 * prod(shape_of(self.output)) * shape_of(self.v)[1]
@@ -229,13 +235,13 @@ class WinogradProductOp(NNOp):
 class WinogradOutputOp(NNOp):
     """
     `output[n, o, m * th + i, m * tw + j] = (A v Aᵀ)[i, j] + b[o]`, where
-    `v[r, s] = x[r * (m + 2) + s, o, (n * TH + th) * TW + tw]`.
+    `v[r, s] = x[r * (m + 2) + s, o, n, th, tw]`.
 
-    | operand | shape                          |
-    | ------- | ------------------------------ |
-    | x       | `[(m + 2)², O, N * TH * TW]`   |
-    | b       | `[O]`                          |
-    | output  | `[N, O, OH, OW]`               |
+    | operand | shape                        |
+    | ------- | ---------------------------- |
+    | x       | `[(m + 2)², O, N, TH, TW]`   |
+    | b       | `[O]`                        |
+    | output  | `[N, O, OH, OW]`             |
     """
 
     name = "nn.winograd_output"
@@ -257,8 +263,8 @@ class WinogradOutputOp(NNOp):
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x, tile = shape_of(self.x), tile_of(self.tile)
         images, height, width = ints(self.sizes)
-        tiles = images * tile.count(height) * tile.count(width)
-        if len(x) != 3 or x[0] != tile.points or x[2] != tiles:
+        tiles = images, tile.count(height), tile.count(width)
+        if len(x) != 5 or x[0] != tile.points or x[2:] != tiles:
             raise VerifyException(
                 f"points {list(x)} are not those of {images} images of {height}x{width}"
             )
@@ -294,14 +300,14 @@ class WinogradOutputOp(NNOp):
     ) -> None:
         """Write `keep` pixels of each of `count` tiles from `start` on."""
         tile = tile_of(self.tile)
-        images, height, width = ints(self.sizes)
+        images = ints(self.sizes)[0]
         n = k.nest(n=images, oc=shape_of(self.x)[1], th=count[0], tw=count[1])
         row, column = n["th"] + start[0], n["tw"] + start[1]
-        place = (n["n"] * tile.count(height) + row) * tile.count(width) + column
         bias = None if self.b is None else n.read(self.b, [n["oc"]])
 
         def point(i: int, j: int) -> Scalar:
-            return n.read(self.x, [i * tile.inputs + j, n["oc"], place])
+            at = [i * tile.inputs + j, n["oc"], n["n"], row, column]
+            return n.read(self.x, at)
 
         pixels = transformed(tile.out_of, n, tile.inputs, point)
         for i, line in enumerate(pixels[: keep[0]]):

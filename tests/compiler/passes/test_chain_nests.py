@@ -236,12 +236,13 @@ def test_what_cannot_be_cut_is_not(write: Callable[[NetworkBuilder], ModuleOp]) 
 
 
 def test_equal_chains_are_one_kernel() -> None:
-    build = NetworkBuilder([1, 4, 64, 8], [1, 4, 8, 64], [1, 4, 64, 8])
-    q, k, v = build.block.args
-    for _ in range(3):
-        shares = build.add(nn.SoftmaxOp, build.add(nn.MatmulOp, q, k))
-        q = build.add(nn.MatmulOp, shares, v)
-    module = lowered(build.finish(q), "chain-nests")
+    build = NetworkBuilder(*[[1, 4, 64, 8]] * 3, [1, 4, 8, 64], [1, 4, 64, 8])
+    *queries, k, v = build.block.args
+    outputs = [
+        build.add(nn.MatmulOp, build.add(nn.SoftmaxOp, build.add(nn.MatmulOp, q, k)), v)
+        for q in queries
+    ]
+    module = lowered(build.finish(*outputs), "chain-nests")
 
     assert len(stages(module)) == 3
     assert len(chains(module)) == 1

@@ -9,7 +9,7 @@
 
 // CHECK-LABEL: @conv
 // CHECK-NEXT:  %[[U:.+]] = const.constant #const.weight<{{.+}}> : tensor<36x16x16xf32>
-// CHECK-NEXT:  %[[V:.+]] = nn.winograd_input(%x) {tile = 4 : i64, pads = array<i64: 1, 0, 1, 2>} : (tensor<1x16x24x23xf32>) -> tensor<36x16x36xf32>
+// CHECK-NEXT:  %[[V:.+]] = nn.winograd_input(%x) {tile = 4 : i64, pads = array<i64: 1, 0, 1, 2>} : (tensor<1x16x24x23xf32>) -> tensor<36x16x1x6x6xf32>
 // CHECK-NEXT:  %[[M:.+]] = nn.winograd_product(%[[V]], %[[U]])
 // CHECK-NEXT:  %[[Y:.+]] = nn.winograd_output(%[[M]], %b) {tile = 4 : i64, sizes = array<i64: 1, 24, 23>}
 // CHECK-NEXT:  func.return %[[Y]]

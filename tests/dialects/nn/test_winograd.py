@@ -127,10 +127,10 @@ ILLEGAL = [
     (WinogradInputOp, [[2, 3, 8]], {"pads": [0] * 4}, "not an image"),
     (WinogradInputOp, [[1, 2, 8, 8]], {"pads": [0] * 2}, "not an image"),
     (WinogradInputOp, [[1, 2, 2, 8]], {"pads": [0] * 4}, "does not fit in 2 pixels"),
-    (WinogradProductOp, [[36, 2, 4], [36, 3, 5]], {}, "do not fit weights"),
-    (WinogradProductOp, [[36, 2, 4], [16, 3, 2]], {}, "do not fit weights"),
-    (WinogradOutputOp, [[36, 2, 4]], {"sizes": [1, 8, 9]}, "of 1 images of 8x9"),
-    (WinogradOutputOp, [[36, 2, 4], [3]], {"sizes": [1, 8, 8]}, "the bias"),
+    (WinogradProductOp, [[36, 2, 1, 2, 2], [36, 3, 5]], {}, "do not fit weights"),
+    (WinogradProductOp, [[36, 2, 1, 2, 2], [16, 3, 2]], {}, "do not fit weights"),
+    (WinogradOutputOp, [[36, 2, 1, 2, 2]], {"sizes": [1, 8, 9]}, "of 1 images of 8x9"),
+    (WinogradOutputOp, [[36, 2, 1, 2, 2], [3]], {"sizes": [1, 8, 8]}, "the bias"),
 ]
 
 

@@ -32,16 +32,16 @@ func.func @small(%x: tensor<1x3x8x2xf32>) {
 
 // -----
 
-// CHECK: nn.winograd_product: points [36, 2, 4] do not fit weights [36, 3, 5]
-func.func @product(%v: tensor<36x2x4xf32>, %u: tensor<36x3x5xf32>) {
-  %r = nn.winograd_product(%v, %u) : (tensor<36x2x4xf32>, tensor<36x3x5xf32>) -> tensor<*xf32>
+// CHECK: nn.winograd_product: points [36, 2, 1, 2, 2] do not fit weights [36, 3, 5]
+func.func @product(%v: tensor<36x2x1x2x2xf32>, %u: tensor<36x3x5xf32>) {
+  %r = nn.winograd_product(%v, %u) : (tensor<36x2x1x2x2xf32>, tensor<36x3x5xf32>) -> tensor<*xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.winograd_output: points [36, 2, 4] are not those of 1 images of 8x9
-func.func @output(%x: tensor<36x2x4xf32>) {
-  %r = nn.winograd_output(%x) {sizes = array<i64: 1, 8, 9>} : (tensor<36x2x4xf32>) -> tensor<*xf32>
+// CHECK: nn.winograd_output: points [36, 2, 1, 2, 2] are not those of 1 images of 8x9
+func.func @output(%x: tensor<36x2x1x2x2xf32>) {
+  %r = nn.winograd_output(%x) {sizes = array<i64: 1, 8, 9>} : (tensor<36x2x1x2x2xf32>) -> tensor<*xf32>
   func.return
 }
