@@ -53,7 +53,8 @@ from .text import text_of
 NETWORK = (
     "infer-shapes,fold-constants,dce,cse,remove-identity,"
     "fold-preprocessing,fold-constants,"
-    "recognize-activations,recognize-layer-norm,recognize-shuffle,cancel-transposes,"
+    "recognize-activations,recognize-layer-norm,recognize-group-norm,"
+    "recognize-shuffle,cancel-transposes,"
     "decompose-linear,fold-constants,merge-linear,fold-constants,"
     "fuse-linear,fold-constants,merge-linear{pairs=true},fold-constants,"
     "move-strides,fuse-groups,fuse-horizontal,recognize-attention,"

@@ -33,6 +33,7 @@ from .plan_memory import PlanMemoryPass
 from .preprocess import PreprocessPass
 from .recognize_activations import RecognizeActivationsPass
 from .recognize_attention import RecognizeAttentionPass
+from .recognize_group_norm import RecognizeGroupNormPass
 from .recognize_layer_norm import RecognizeLayerNormPass
 from .recognize_shuffle import RecognizeShufflePass
 from .remove_empty import RemoveEmptyPass
@@ -60,6 +61,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     CancelTransposesPass,
     RecognizeActivationsPass,
     RecognizeLayerNormPass,
+    RecognizeGroupNormPass,
     RecognizeShufflePass,
     RecognizeAttentionPass,
     RequireShapesPass,

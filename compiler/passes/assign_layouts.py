@@ -31,7 +31,7 @@ from ...dialects.nn.elementwise import IdentityOp
 from ...dialects.nn.linear import GemmOp, MatmulOp
 from ...dialects.nn.local_norm import LrnOp
 from ...dialects.nn.movement import ChannelShuffleOp, ConcatOp
-from ...dialects.nn.norm import BatchNormOp, InstanceNormOp
+from ...dialects.nn.norm import BatchNormOp, GroupNormOp, InstanceNormOp
 from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, Pool
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.nn.resize import InterpolateOp, ResizeOp
@@ -49,6 +49,7 @@ CHANNELWISE = (
     BatchNormOp,
     Elementwise,
     GlobalPool,
+    GroupNormOp,
     InstanceNormOp,
     InterpolateOp,
     PadOp,

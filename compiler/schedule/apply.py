@@ -214,9 +214,12 @@ class Lowering(NestValues):
         across = self.vector in root.dims
         element = root.result.type
         shape, width = self.shape(kept, piece)
-        acc_type = TileType.of(shape, element, self.lanes if across else width)
+        total_type = TileType.of(shape, element, self.lanes if across else width)
+        steps = self._side_by_side(root, piece)
+        shape, _ = self.shape(kept | set(steps), piece.of_extent(steps))
+        acc_type = TileType.of(shape, element, total_type.width)
         kind = root.kind.data
-        if root.init is not None and not across:
+        if root.init is not None and not across and not steps:
             start = self.broadcast(self.tile(root.init, piece), acc_type)
         else:
             start = self.add(FillOp(identity(kind, element), acc_type))
@@ -226,13 +229,29 @@ class Lowering(NestValues):
             return [self._accumulate(root, carried[0], at)]
 
         (total,) = self._open(loops, piece, step, [start], root)
+        if steps:
+            neutral = self.add(FillOp(identity(kind, element), total_type))
+            total = self.add(FoldOp(kind, neutral, total))
         if across:
             total = self.add(LanesOp(kind, total))
-            if root.init is not None:
-                init = self.broadcast(self.tile(root.init, piece), tile_type(total))
-                total = self.combined(kind, total, init)
+        if root.init is not None and (across or steps):
+            init = self.broadcast(self.tile(root.init, piece), tile_type(total))
+            total = self.combined(kind, total, init)
         total.name_hint = root.result.name_hint or "acc"
         return total
+
+    def _side_by_side(self, root: ReduceOp, piece: Piece) -> dict[SSAValue, int]:
+        """
+        Reduced dimensions of which a loop's step is unrolled, and that step: each point
+        of it has a sum of its own, and these are added up behind the loop.
+        """
+        steps: dict[SSAValue, int] = {}
+        for dim, _ in self.copies:
+            walks = [s for kind, d, s in self.loops if d is dim and kind in WALKED]
+            whole = len(walks) == 1 and piece.extent[dim] % walks[0] == 0
+            if dim in root.dims and dim is not self.vector and whole:
+                steps[dim] = walks[0]
+        return steps
 
     def _accumulate(self, root: ReduceOp, acc: SSAValue, piece: Piece) -> SSAValue:
         factors = root.value.owner

@@ -34,6 +34,10 @@ class Piece:
         origin = self.origin | {dim: self.origin[dim] + offset}
         return Piece(origin, self.extent | {dim: extent})
 
+    def of_extent(self, steps: dict[SSAValue, int]) -> Piece:
+        """A piece with the same origin and other extents."""
+        return Piece(self.origin, self.extent | steps)
+
     def seen_from(self, other: Piece) -> Piece:
         """This piece, with the origin of `other` as zero."""
         origin = {dim: at - other.origin[dim] for dim, at in self.origin.items()}

@@ -99,22 +99,35 @@ class Writer:
         for dim in others:
             if dim is not row and dim not in self.taken:
                 self.loop("serial", dim)
+        tile = 1 if row is None else self._row_step(row)
         if row is not None:
-            self.loop("serial", row, self._row_step(row))
-        unrolled: SSAValue | None = None
-        for dim in taps:
-            if dim is vector.dim:
-                self.loop("serial", dim, vector.lanes)
-            elif dim is taps[-1] and self.sizes[dim] <= UNROLL_TAPS and len(taps) > 1:
-                unrolled = dim
-            else:
-                self.loop("serial", dim)
+            self.loop("serial", row, tile)
+        unrolled = self._taps(vector, taps, tile)
         if row is not None:
             self.loop("unroll", row)
         if unrolled is not None:
             self.loop("unroll", unrolled)
         if vector.dim is not None:
             self.loop("vector", vector.dim, vector.lanes)
+
+    def _taps(self, vector: Vector, taps: list[SSAValue], rows: int) -> SSAValue | None:
+        """Serial loops over what a window reduces; the dimension to unroll in them."""
+        for dim in taps:
+            last = dim is taps[-1] and dim is not vector.dim
+            if last and self.sizes[dim] <= UNROLL_TAPS and len(taps) > 1:
+                return dim
+            step = self._tap_step(dim, rows) if last else 1
+            self.loop("serial", dim, vector.lanes if dim is vector.dim else step)
+            if step > 1:
+                return dim
+        return None
+
+    def _tap_step(self, dim: SSAValue, rows: int) -> int:
+        """Sums side by side along a long reduced dimension, where rows are too few."""
+        size = self.sizes[dim]
+        if size <= UNROLL_TAPS or rows >= LATENCY // 2:
+            return 1
+        return max(s for s in range(1, LATENCY // rows + 1) if size % s == 0)
 
     def _row_step(self, row: SSAValue) -> int:
         """Sums of a window along `row` that are in registers together."""

@@ -35,10 +35,14 @@ from .numeric import computed_in, widened
 from .windows import named
 
 if TYPE_CHECKING:
-    from ..kernel.build import Loops
+    from ..kernel.build import Index, Loops, Nest, Temporary
+    from ..kernel.scalar import Scalar
 
 from ..types import element_of
 from .statistics import check_channels, per_channel, standardize, standardized
+
+FEW = 16
+"""Elements of a channel that are not worth statistics of their own."""
 
 
 @irdl_op_definition
@@ -208,6 +212,12 @@ class GroupNormOp(NNOp):
         return (y.reshape(x.shape) * scale + bias).astype(x.dtype, copy=False)
 
     def loops(self, k: Loops) -> None:
+        if prod(shape_of(self.x)[2:]) < FEW:
+            self._group_by_group(k)
+        else:
+            self._channel_by_channel(k)
+
+    def _group_by_group(self, k: Loops) -> None:
         sizes, groups = shape_of(self.x), integer(self.num_groups)
         share = sizes[1] // groups
         spatial = named("", sizes[2:])
@@ -217,11 +227,68 @@ class GroupNormOp(NNOp):
         x = n.read(self.x, place)
         count, epsilon = share * prod(sizes[2:]), number(self.epsilon)
         centered, _, inverse = standardized(n, x, ["c", *spatial], count, epsilon)
-        scale, bias = (
-            n.read(v, [channel if shape_of(v) == sizes[1:2] else n["g"]])
-            for v in (self.scale, self.bias)
-        )
+        scale, bias = (self._affine(n, v, channel) for v in (self.scale, self.bias))
         n.write(centered * (inverse * scale) + bias, self.output, place)
+
+    def _channel_by_channel(self, k: Loops) -> None:
+        """
+        Statistics of channels, of groups from these, then the elements: lanes and threads
+        never see where a group ends inside of a block of channels.
+        """
+        sizes = shape_of(self.x)
+        element = element_of(computed_in(dtype_of(element_type(self.x))))
+        means, squares, centers, factors = (k.temp(sizes[:2], element) for _ in "mqcf")
+        spatial = named("", sizes[2:])
+
+        n = k.nest({"n": sizes[0], "c": sizes[1], **spatial})
+        x, at = n.read(self.x, n.indices), [n["n"], n["c"]]
+        mean = n.sum(x, over=list(spatial)) * (1 / prod(sizes[2:]))
+        centered = x - mean
+        n.write(mean, means, at)
+        n.write(n.sum(centered * centered, over=list(spatial)), squares, at)
+
+        self._join(k, means, squares, centers, factors)
+
+        n = k.nest({"n": sizes[0], "c": sizes[1], **spatial})
+        at = [n["n"], n["c"]]
+        centered = n.read(self.x, n.indices) - n.read(centers, at)
+        bias = self._affine(n, self.bias, n["c"])
+        n.write(centered * n.read(factors, at) + bias, self.output, n.indices)
+
+    def _join(
+        self,
+        k: Loops,
+        means: Temporary,
+        squares: Temporary,
+        centers: Temporary,
+        factors: Temporary,
+    ) -> None:
+        """
+        The mean of a group, and `scale / deviation`, for each of its channels:
+
+            center = mean(m),  variance = mean(q + size * (m - center)**2) / size
+
+        of the means `m` of channels with `size` elements, and the sums `q` of squared
+        distances from them.
+        """
+        sizes, groups = shape_of(self.x), integer(self.num_groups)
+        share, size = sizes[1] // groups, prod(sizes[2:])
+        n = k.nest(n=sizes[0], g=groups, c=share)
+        channel = n["g"] * share + n["c"]
+        at = [n["n"], channel]
+        mean = n.read(means, at)
+        center = n.sum(mean, over=["c"]) * (1 / share)
+        apart = mean - center
+        total = n.sum(n.read(squares, at) + apart * apart * size, over=["c"])
+        variance = total * (1 / (share * size))
+        inverse = 1 / (variance + number(self.epsilon)).sqrt()
+        n.write(center, centers, at)
+        n.write(inverse * self._affine(n, self.scale, channel), factors, at)
+
+    def _affine(self, n: Nest, values: SSAValue, channel: Index) -> Scalar:
+        """The scale or bias of a channel: there is one for each, or one for each group."""
+        (count,), channels = shape_of(values), shape_of(self.x)[1]
+        return n.read(values, [channel // (channels // count)])
 
     def flops(self) -> int:
         return 6 * prod(shape_of(self.x))

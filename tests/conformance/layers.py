@@ -231,7 +231,21 @@ def norms() -> Iterator[Case]:
     for groups in (1, 3, 12):
         scale, bias = numbers((12,), 1), numbers((12,), 2)
         yield case(nn.GroupNormOp, x, scale, bias, num_groups=groups)
+    for channels, groups in ((24, 3), (34, 2), (40, 40), (33, 1)):
+        # groups that end inside of blocks of channels
+        y = numbers((2, channels, 4, 5), 5)
+        row = [numbers((channels,), seed) for seed in (1, 2)]
+        few = [numbers((groups,), seed) for seed in (1, 2)]
+        yield case(nn.GroupNormOp, y, *row, num_groups=groups)
+        for pair in (row, few):
+            operands, options = (y, *map(K, pair)), {"num_groups": groups}
+            yield Case(nn.GroupNormOp, operands, options, between=True)
+    yield case(
+        nn.GroupNormOp, x[:, :, 0, 0], x[0, :, 0, 0], x[1, :, 0, 0], num_groups=4
+    )
     for dtype in (np.float64, np.float16):
+        y, row = x.astype(dtype), [numbers((12,), seed, dtype) for seed in (1, 2)]
+        yield case(nn.GroupNormOp, y, *row, num_groups=3)
         row = [numbers((12,), seed, dtype) for seed in (1, 2, 3)]
         y = x.astype(dtype)
         yield case(nn.BatchNormOp, y, *row, np.abs(row[0]) + dtype(1))

@@ -86,3 +86,20 @@ def test_an_image_is_enlarged_as_its_last_reader_wants(
         3,
         2,
     ]  # what is largest runs along memory
+
+
+@pytest.mark.parametrize("groups", [1, 3, 6, 48])
+def test_group_norms_keep_blocks(groups: int) -> None:
+    """Also where groups end inside of blocks."""
+    net = NetworkBuilder([1, 8, 6, 6])
+    weights = net.constant(np.ones((48, 8, 1, 1), np.float32))
+    x = net.add(nn.ConvOp, net.values[0], weights)
+    row = net.constant(np.ones(48, np.float32))
+    net.add(nn.GroupNormOp, x, row, row, num_groups=groups)
+    net.add(nn.ReluOp, net.values[-1])
+    module = net.finish()
+
+    AssignLayoutsPass("cpu:x86-64-v3").count(module)
+
+    [norm] = [op for op in module.walk() if isinstance(op, nn.GroupNormOp)]
+    assert (1, 8) in list(layout_of(norm.output.type).order)

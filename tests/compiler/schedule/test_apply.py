@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from executors import lowered
 from hypothesis import given, settings
-from kernels import Kernel, matmul, scheduled_kernels, softmax
+from kernels import Kernel, chained, matmul, scheduled_kernels, softmax
 from ovc.dialects.kernel.access import LoadOp
 from ovc.dialects.kernel.loops import LoopOp
 from tile_machine import run_tiles
@@ -51,3 +51,21 @@ def test_items_in_each_other_are_multiplied() -> None:
 def test_a_reduced_dimension_is_never_parallel() -> None:
     func = lowered(matmul(4, 4, 8).scheduled("parallel k, parallel m"))
     assert func.grid == 4
+
+
+@pytest.mark.parametrize("rows", [3, 8])
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        "serial j by 4, unroll j",
+        "serial j by 8, serial j by 4, unroll j",
+        "serial j by 5, unroll j",
+        "serial j by 4, unroll j by 2",
+        "serial j by 4, unroll j, vector i by 4",
+        "serial j by 8, unroll j by 4, vector j by 4",
+    ],
+)
+def test_sums_side_by_side_that_start_from_another(rows: int, schedule: str) -> None:
+    kernel = chained(rows, 16).scheduled(schedule)
+
+    kernel.check(run_tiles(lowered(kernel), kernel.arrays))

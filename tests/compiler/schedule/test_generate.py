@@ -8,13 +8,16 @@ import pytest
 from executors import lowered
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import KERNELS, Kernel, matmul
+from kernels import KERNELS, Kernel, matmul, reduction
 from ovc.backends.cpu.target import cpu_target
 from ovc.backends.ocl.target import opencl_target
 from ovc.backends.target import Target
 from ovc.compiler.schedule.generate import schedule_nest
 from ovc.dialects.kernel.access import LoadOp
+from ovc.dialects.kernel.loops import LoopOp
+from ovc.dialects.kernel.tiles import tile_type
 from tile_machine import run_tiles
+from xdsl.ir import Operation
 
 TRIPLE = "x86_64-unknown-linux-gnu"
 
@@ -71,3 +74,36 @@ def test_what_is_asked_for_ahead_is_the_next_columns() -> None:
     loads = [op for op in lowered(kernel).walk() if isinstance(op, LoadOp)]
 
     assert [op.ahead and op.ahead.value.data for op in loads] == [None, 16]
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(sorted(TARGETS)),
+    st.sampled_from([8, 9, 16, 24, 30, 35, 48, 128]),
+    st.sampled_from([3, 16, 20]),
+    st.sampled_from(["add", "max"]),
+)
+def test_long_sums_of_lanes_are_side_by_side(
+    target: str, size: int, lanes: int, kind: str
+) -> None:
+    kernel = reduction([size, lanes], [0], kind)
+    text = schedule_of(kernel, TARGETS[target])
+
+    kernel.check(run_tiles(lowered(kernel), kernel.arrays))
+    if target.startswith("avx") and lanes == 16:
+        step = max(s for s in range(1, 9) if size % s == 0)
+        assert f"serial d0 by {step}, unroll d0" in text
+        [loop] = [o for o in lowered(kernel).walk() if carries(o)]
+        [carried] = loop.results
+        assert max(tile_type(carried).dims) == step
+
+
+def carries(op: Operation) -> bool:
+    return isinstance(op, LoopOp) and bool(op.results)
+
+
+def test_sums_of_rows_are_side_by_side_as_they_are() -> None:
+    text = schedule_of(reduction([64, 9, 16], [1], "add"), TARGETS["avx512"])
+
+    assert "unroll d0" in text
+    assert "unroll d1" not in text

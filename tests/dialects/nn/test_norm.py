@@ -31,9 +31,10 @@ def test_instance_norm(x, run_onnx, check_meaning) -> None:
     check_meaning(InstanceNormOp, inputs, attributes, expected)
 
 
+@pytest.mark.parametrize("x", [[2, 6], [2, 6, 3, 4], [2, 6, 5, 4]])
 @pytest.mark.parametrize(("channels", "opset"), [(6, 21), (2, 18)])
-def test_group_norm(channels, opset, run_onnx, check_meaning) -> None:
-    inputs = normal([2, 6, 3, 4], [channels], [channels])
+def test_group_norm(x, channels, opset, run_onnx, check_meaning) -> None:
+    inputs = normal(x, [channels], [channels])
     attributes = {"num_groups": 2, "epsilon": 1e-2}
     expected = run_onnx("GroupNormalization", inputs, attributes, opset=opset)
     check_meaning(GroupNormOp, inputs, attributes, expected)
