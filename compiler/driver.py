@@ -55,7 +55,7 @@ NETWORK = (
     "fold-preprocessing,fold-constants,"
     "recognize-activations,recognize-layer-norm,recognize-group-norm,"
     "recognize-shuffle,cancel-transposes,"
-    "decompose-linear,fold-constants,merge-linear,fold-constants,"
+    "trim-kernels,decompose-linear,fold-constants,merge-linear,fold-constants,"
     "fuse-linear,fold-constants,merge-linear{pairs=true},fold-constants,"
     "move-strides,fuse-groups,fuse-horizontal,recognize-attention,"
     "fold-constants,cse,dce"
@@ -65,7 +65,7 @@ NETWORK = (
 LOWERING = (
     "network,require-shapes,remove-empty,decompose,infer-shapes,fold-constants,"
     "remove-identity,cse,dce,"
-    'use-winograd{{target="{target}" choose="{winograd}"}},'
+    'use-winograd{{target="{target}" choose="{winograd}"}},skip-padding,'
     'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'
     "place-parts,fuse-epilogues,legal,"
     'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'

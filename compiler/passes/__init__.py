@@ -40,6 +40,8 @@ from .remove_empty import RemoveEmptyPass
 from .remove_identity import RemoveIdentityPass
 from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
+from .skip_padding import SkipPaddingPass
+from .trim_kernels import TrimKernelsPass
 from .use_winograd import UseWinogradPass
 
 PASSES: tuple[type[ModulePass], ...] = (
@@ -52,6 +54,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     CommonSubexpressionPass,
     RemoveIdentityPass,
     FoldBatchNormPass,
+    TrimKernelsPass,
     DecomposeLinearPass,
     MergeLinearPass,
     FuseLinearPass,
@@ -69,6 +72,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     CopyOutputsPass,
     DecomposePass,
     UseWinogradPass,
+    SkipPaddingPass,
     HalveWeightsPass,
     ReadHalvesPass,
     AssignLayoutsPass,

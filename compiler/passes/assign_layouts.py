@@ -94,7 +94,10 @@ class Chooser:
             if len(op.results) == 1 and self._wants_blocks(op):
                 self._set(op.results[0], self._blocked(op.results[0]))
         for op in ops:
-            if isinstance(op, ConvOp | AveragePoolOp | LpPoolOp | WinogradInputOp):
+            if isinstance(
+                op,
+                ConvOp | ConvTransposeOp | AveragePoolOp | LpPoolOp | WinogradInputOp,
+            ):
                 self._give_halo(op)
         for op in ops:
             if isinstance(op, ConvOp | ConvTransposeOp):
@@ -186,9 +189,9 @@ class Chooser:
     # halos
 
     def _give_halo(
-        self, op: ConvOp | AveragePoolOp | LpPoolOp | WinogradInputOp
+        self, op: ConvOp | ConvTransposeOp | AveragePoolOp | LpPoolOp | WinogradInputOp
     ) -> None:
-        needed: Halo = [(0, 0), (0, 0), *((w.begin, w.reach) for w in op.windows())]
+        needed: Halo = [(0, 0), (0, 0), *padding_of(op)]
         if not any(map(any, needed)):
             return
         source = op.operands[0]
@@ -240,18 +243,20 @@ class Chooser:
         if not self._is_blocked(op.output) and op.output not in self.returned:
             return
         rank = len(shape_of(op.w))
-        kernel = [(d, 1) for d in range(2, rank)]
+        fanned = op.fanned() if isinstance(op, ConvTransposeOp) else []
+        around = [(d, 1) for d in fanned]
+        kernel = [(d, 1) for d in range(2, rank) if d not in fanned]
         groups = integer(op.group)
         if shape_of(op.w)[1] == 1 and groups > 1:
-            order = [(0, 1), (1, 1), *kernel, (0, self.lanes)]
+            order = [(0, 1), (1, 1), *around, *kernel, (0, self.lanes)]
         else:
             transposed = isinstance(op, ConvTransposeOp)
             outer, inner = (1, 0) if transposed else (0, 1)
             width = self._width(
                 shape_of(op.w)[outer] if transposed else shape_of(op.w)[0] // groups,
-                prod(shape_of(op.output)[2:]),
+                prod(shape_of(op.output)[d] for d, _ in kernel),
             )
-            order = [(outer, 1), (inner, 1), *kernel]
+            order = [(outer, 1), *around, (inner, 1), *kernel]
             if self._is_blocked(op.x) and shape_of(op.w)[inner] > self.lanes:
                 order.append((inner, self.lanes))
             order.append((outer, width))
@@ -279,3 +284,12 @@ class Chooser:
         while registers > 1 and outputs <= self.lanes * (registers // 2):
             registers //= 2
         return self.lanes * registers
+
+
+def padding_of(
+    op: ConvOp | ConvTransposeOp | AveragePoolOp | LpPoolOp | WinogradInputOp,
+) -> Halo:
+    """How much padding an operation reads around each spatial dimension."""
+    if isinstance(op, ConvOp | ConvTransposeOp):
+        return op.halo()
+    return [(window.begin, window.reach) for window in op.windows()]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from xdsl.context import Context
@@ -53,10 +54,14 @@ class LowerKernelsPass(ModulePass):
 
 @dataclass
 class KernelNests:
-    """Kernels shared by operations of one key: their names and buffers by position."""
+    """
+    Kernels shared by operations of one key: their names, their buffers by position, and
+    the points of their domains.
+    """
 
     names: list[str]
     positions: list[list[int]]
+    points: list[int]
     temporaries: list[Temporary]
 
 
@@ -180,9 +185,11 @@ class Lowering:
         for result in results:
             self._fill_halo(result, source_names(op))
         temporaries: dict[int, SSAValue] = {}
-        flops = op.flops()
+        flops, points = op.flops(), sum(kernels.points)
         names = [member.name.removeprefix("nn.") for member in members]
-        for name, positions in zip(kernels.names, kernels.positions, strict=True):
+        for name, positions, part in zip(
+            kernels.names, kernels.positions, kernels.points, strict=True
+        ):
             if any(position in idle for position in positions):
                 continue
             buffers: list[SSAValue] = []
@@ -195,8 +202,8 @@ class Lowering:
                     type_ = MemRefType(temporary.element, temporary.shape)
                     temporaries[position] = self.add(BufferOp(type_))
                 buffers.append(temporaries[position])
-            self.add(LaunchOp(name, buffers, flops, source_names(op), names))
-            flops = 0
+            own = flops * part // points
+            self.add(LaunchOp(name, buffers, own, source_names(op), names))
 
     def _kernels(self, op: NNOp | FusedOp, members: Sequence[NNOp]) -> KernelNests:
         key = structure(op, members)
@@ -224,7 +231,9 @@ class Lowering:
                     own.append(places[tensor])
             positions.append(own)
             self.nests.append(nest.op)
-        return KernelNests([n.op.sym_name.data for n in built], positions, temporaries)
+        names = [n.op.sym_name.data for n in built]
+        points = [prod(n.op.extents) for n in built]
+        return KernelNests(names, positions, points, temporaries)
 
     def _nests(
         self, op: NNOp | FusedOp, members: Sequence[NNOp], name: str

@@ -31,6 +31,12 @@ class Channels(NamedTuple):
         """The dimension to sum over; none when a group reads a single channel."""
         return {} if self.groups > 1 and self.inputs == 1 else {"ic": self.inputs}
 
+    def target(self, n: Nest) -> Index:
+        """The output channel."""
+        if self.depthwise:
+            return n["c"]
+        return n["g"] * self.outputs + n["oc"] if self.groups > 1 else n["oc"]
+
     def indices(self, n: Nest) -> tuple[Index | int, ...]:
         """Input channel, output channel, and each of them counted in its group."""
         if self.depthwise:

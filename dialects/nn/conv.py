@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from math import gcd, prod
-from typing import TYPE_CHECKING, NamedTuple
+from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from xdsl.dialects.builtin import DenseArrayBase
@@ -24,6 +24,7 @@ from .base import Array, NNOp, element_type, integer, ints, shape_of, text, to_a
 from .channels import Channels
 from .common import require_product
 from .numeric import widened
+from .phases import Phase, Range, phases_of, ranges_of, whole_range
 from .windows import (
     AUTO_PADS,
     Window,
@@ -90,6 +91,11 @@ class ConvOp(NNOp):
     dilations = opt_prop_def(DenseArrayBase)
     group = prop_def(default_value=to_attribute(1))
     auto_pad = prop_def(default_value=to_attribute("NOTSET"))
+    split = opt_prop_def(DenseArrayBase)
+    """
+    Spatial dimensions in which outputs that see the same taps have a nest of their own:
+    what would be multiplied with padding is left out.
+    """
 
     output = result_def()
 
@@ -147,26 +153,55 @@ class ConvOp(NNOp):
             result += b.reshape(-1, *(1,) * len(sizes))
         return result.astype(x.dtype, copy=False)
 
-    def loops(self, k: Loops) -> None:
-        geometry, channels = self.windows(), self.channels()
-        outputs = named("o", [g.output for g in geometry])
-        kernel = named("k", [g.kernel for g in geometry])
-        summed = channels.input_dims() | kernel
-        n = k.nest(
-            {"n": shape_of(self.x)[0], **channels.output_dims(), **outputs, **summed}
-        )
-        source, target, inner, _ = channels.indices(n)
-        seen = [
-            g.at(n[o], n[t]) for g, o, t in zip(geometry, outputs, kernel, strict=True)
+    def ranges(self) -> list[list[Range]]:
+        """The ranges of outputs, in every spatial dimension, that have a nest of theirs."""
+        split = ints(self.split)
+        return [
+            ranges_of(g) if dim in split else [whole_range(g)]
+            for dim, g in enumerate(self.windows())
         ]
-        x = n.read(self.x, [n["n"], source, *seen], fill=0)
-        w = n.read(self.w, [target, inner, *(n[t] for t in kernel)])
+
+    def halo(self) -> list[tuple[int, int]]:
+        """How much padding is read before and after each spatial dimension."""
+        split = ints(self.split)
+        return [
+            (0, 0) if dim in split else (g.begin, g.reach)
+            for dim, g in enumerate(self.windows())
+        ]
+
+    def loops(self, k: Loops) -> None:
+        for ranges in product(*self.ranges()):
+            self._range(k, ranges)
+
+    def _range(self, k: Loops, ranges: Sequence[Range]) -> None:
+        """The nest for these outputs."""
+        geometry, channels = self.windows(), self.channels()
+        outputs = named("o", [r.outputs for r in ranges])
+        kernel = named("k", [max(1, r.taps) for r in ranges])
+        summed = channels.input_dims() | kernel
+        empty = any(r.taps == 0 for r in ranges)
+        dims = {"n": shape_of(self.x)[0], **channels.output_dims(), **outputs}
+        n = k.nest(dims if empty else dims | summed)
+        place = [n[o] + r.start for o, r in zip(outputs, ranges, strict=True)]
+        target = channels.target(n)
+        terms = None
+        if not empty:
+            source, _, inner, _ = channels.indices(n)
+            tap = [n[t] + r.first for t, r in zip(kernel, ranges, strict=True)]
+            seen = [g.at(o, t) for g, o, t in zip(geometry, place, tap, strict=True)]
+            x = n.read(self.x, [n["n"], source, *seen], fill=0)
+            terms = x * n.read(self.w, [target, inner, *tap])
         bias = None if self.b is None else n.read(self.b, [target])
-        total = n.sum(x * w, over=list(summed), init=bias)
-        n.write(total, self.output, [n["n"], target, *(n[o] for o in outputs)])
+        if terms is not None:
+            total = n.sum(terms, over=list(summed), init=bias)
+        else:
+            total = n.const(0.0, np.float32) if bias is None else bias
+        n.write(total, self.output, [n["n"], target, *place])
 
     def flops(self) -> int:
-        return 2 * prod(shape_of(self.output)) * prod(shape_of(self.w)[1:])
+        points = prod(sum(r.outputs * r.taps for r in dim) for dim in self.ranges())
+        images, outputs = shape_of(self.output)[:2]
+        return 2 * points * images * outputs * shape_of(self.w)[1]
 
 
 @irdl_op_definition
@@ -287,18 +322,29 @@ class ConvTransposeOp(NNOp):
             result = result + b.reshape(-1, *(1,) * len(geometry))
         return result.astype(x.dtype, copy=False)
 
-    def loops(self, k: Loops) -> None:
-        geometry = self.windows()
-        choices = [
-            [phase_of(g, remainder) for remainder in range(min(g.stride, g.input))]
-            for g in geometry
-        ]
-        for phases in product(*choices):
-            self._phase(k, geometry, phases)
+    def halo(self) -> list[tuple[int, int]]:
+        """How much is read before and after each spatial dimension of the input."""
+        halo: list[tuple[int, int]] = []
+        for g in self.windows():
+            seen = [phase.seen for phase in phases_of(g)]
+            before = max(-places.start for places in seen)
+            after = max(places.stop - g.output for places in seen)
+            halo.append((max(0, before), max(0, after)))
+        return halo
 
-    def _phase(
-        self, k: Loops, geometry: Sequence[Window], phases: Sequence[Phase]
-    ) -> None:
+    def fanned(self) -> list[int]:
+        """The dimensions of one input, where each output reads a tap of its own."""
+        return [
+            dim
+            for dim, g in enumerate(self.windows(), start=2)
+            if any(phase.along for phase in phases_of(g))
+        ]
+
+    def loops(self, k: Loops) -> None:
+        for phases in product(*map(phases_of, self.windows())):
+            self._phase(k, phases)
+
+    def _phase(self, k: Loops, phases: Sequence[Phase]) -> None:
         """The nest for outputs with these remainders modulo the strides."""
         channels = self.channels()
         outputs = named("o", [p.outputs for p in phases])
@@ -307,68 +353,24 @@ class ConvTransposeOp(NNOp):
         empty = any(p.taps == 0 for p in phases)
         dims = {"n": shape_of(self.x)[0], **channels.output_dims(), **outputs}
         n = k.nest(dims if empty else dims | summed)
-        target = (
-            n["c"]
-            if channels.depthwise
-            else n["g"] * channels.outputs + n["oc"]
-            if channels.groups > 1
-            else n["oc"]
-        )
+        target = channels.target(n)
         bias = None if self.b is None else n.read(self.b, [target])
         total = n.const(0.0, np.float32) if bias is None else bias
         if not empty:
             source, _, _, inner = channels.indices(n)
-            at = [
-                n[o] + p.start - n[t] * p.back
-                for p, o, t in zip(phases, outputs, kernel, strict=True)
-            ]
-            tap = [n[t] * p.step + p.first for p, t in zip(phases, kernel, strict=True)]
+            named_phases = list(zip(phases, outputs, kernel, strict=True))
+            at = [n[o] * p.ahead + p.start - n[t] * p.back for p, o, t in named_phases]
+            tap = [n[t] * p.step + p.first + n[o] * p.along for p, o, t in named_phases]
             x = n.read(self.x, [n["n"], source, *at], fill=0)
             w = n.read(self.w, [source, inner, *tap])
             total = n.sum(x * w, over=list(summed), init=bias)
         place = [
-            n[o] * g.stride + p.remainder
-            for g, p, o in zip(geometry, phases, outputs, strict=True)
+            n[o] * p.stride + p.remainder for p, o in zip(phases, outputs, strict=True)
         ]
         n.write(total, self.output, [n["n"], target, *place])
 
     def flops(self) -> int:
         return 2 * prod(shape_of(self.x)) * prod(shape_of(self.w)[1:])
-
-
-class Phase(NamedTuple):
-    """
-    The outputs `q * stride + remainder` of a transposed convolution, in one dimension.
-
-    They see the inputs `q + start - t * back` with the taps `first + t * step`.
-    """
-
-    remainder: int
-    outputs: int
-    taps: int
-    first: int
-    step: int
-    start: int
-    back: int
-
-
-def phase_of(window: Window, remainder: int) -> Phase:
-    """The taps that outputs with this remainder see."""
-    stride, dilation = window.stride, window.dilation
-    common = gcd(stride, dilation)
-    step = stride // common
-    place = remainder + window.begin
-    fitting = [t for t in range(window.kernel) if (place - t * dilation) % stride == 0]
-    first = fitting[0] if fitting else 0
-    return Phase(
-        remainder,
-        -(-(window.input - remainder) // stride),
-        len(fitting),
-        first,
-        step,
-        (place - first * dilation) // stride,
-        dilation // common,
-    )
 
 
 OPS: tuple[type[NNOp], ...] = (ConvOp, ConvTransposeOp)

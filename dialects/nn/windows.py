@@ -51,6 +51,20 @@ class Window:
         """The input element that window `output` sees at `tap`."""
         return output * self.stride + tap * self.dilation - self.begin
 
+    def windows_at(self, tap: int) -> range:
+        """The windows that see the input, not padding, at `tap`."""
+        place = self.begin - tap * self.dilation
+        first = max(0, -(-place // self.stride))
+        stop = -(-(place + self.input) // self.stride)
+        return range(first, max(first, min(stop, self.output)))
+
+    def taps_of(self, output: int) -> range:
+        """The taps at which window `output` sees the input; all others see padding."""
+        place = self.begin - output * self.stride
+        first = max(0, -(-place // self.dilation))
+        stop = -(-(place + self.input) // self.dilation)
+        return range(first, max(first, min(stop, self.kernel)))
+
     def taken(self, tap: int) -> slice:
         """The elements that all windows see at `tap`, in an input padded by `begin`."""
         start = tap * self.dilation

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
-from networks import NetworkBuilder, names_in
+from networks import NetworkBuilder, argument_arrays, evaluate, names_in
+from ovc.compiler.driver import compile_module
+from ovc.compiler.frontends.base import Model
+from ovc.compiler.options import CompileOptions
 from ovc.compiler.passes.assign_layouts import AssignLayoutsPass
 from ovc.compiler.pipeline import parse_pipeline
 from ovc.compiler.registry import PASSES, make_context
@@ -13,7 +19,9 @@ from ovc.dialects import nn
 from ovc.dialects.kernel.nest import NestOp
 from ovc.dialects.layout import layout_of
 from ovc.dialects.nn.base import NNOp
+from ovc.runtime.session import load
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 
 
 def shuffled(reader: type[NNOp]) -> ModuleOp:
@@ -103,3 +111,76 @@ def test_group_norms_keep_blocks(groups: int) -> None:
 
     [norm] = [op for op in module.walk() if isinstance(op, nn.GroupNormOp)]
     assert (1, 8) in list(layout_of(norm.output.type).order)
+
+
+def transposed(sizes: list[int], kernel: int, **properties: Any) -> ModuleOp:
+    """A transposed convolution between two operations that keep channels in blocks."""
+    net = NetworkBuilder([1, 32, *sizes])
+    random = np.random.default_rng(0)
+
+    def weights(*shape: int) -> SSAValue:
+        return net.constant(random.integers(-2, 3, shape).astype(np.float32))
+
+    x = net.add(nn.ConvOp, net.values[0], weights(32, 32, 1, 1))
+    w = weights(32, 48, kernel, kernel)
+    y = net.add(nn.ConvTransposeOp, x, w, weights(48), **properties)
+    net.add(nn.ConvOp, net.add(nn.ReluOp, y), weights(32, 48, 1, 1))
+    return net.finish()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "properties", "halo"),
+    [
+        (4, {"strides": [2, 2], "pads": [1] * 4}, (1, 1)),
+        (2, {"strides": [2, 2]}, (0, 0)),
+        (3, {}, (2, 2)),
+        (3, {"strides": [2, 2], "output_padding": [1, 1], "pads": [1] * 4}, (0, 1)),
+    ],
+)
+def test_what_a_transposed_convolution_reads_has_a_halo(
+    kernel: int, properties: dict[str, Any], halo: tuple[int, int]
+) -> None:
+    module = transposed([5, 6], kernel, **properties)
+
+    AssignLayoutsPass().count(module)
+
+    [op] = [op for op in module.walk() if isinstance(op, nn.ConvTransposeOp)]
+    assert list(layout_of(op.x.type).halo)[2:] == [halo] * 2
+
+
+@pytest.mark.parametrize("sizes", [[1, 1], [1, 5], [5, 6]])
+def test_taps_that_one_output_reads_are_around_the_channels(sizes: list[int]) -> None:
+    module = transposed(sizes, 3)
+
+    AssignLayoutsPass().count(module)
+
+    [op] = [op for op in module.walk() if isinstance(op, nn.ConvTransposeOp)]
+    order = [dim for dim, block in layout_of(op.w.type).order if block == 1]
+    fanned = [dim for dim, size in enumerate(sizes, start=2) if size == 1]
+    assert order == [1, *fanned, 0, *(dim for dim in (2, 3) if dim not in fanned)]
+
+
+@pytest.mark.parametrize("cpu", [None, "x86-64-v3"])
+@pytest.mark.parametrize("sizes", [[1, 1], [1, 5], [5, 6]])
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {},
+        {"strides": [2, 2], "pads": [1] * 4},
+        {"strides": [3, 2], "output_padding": [2, 1], "pads": [0, 1, 1, 0]},
+        {"dilations": [2, 1]},
+    ],
+)
+def test_transposed_convolutions_compiled(
+    properties: dict[str, Any], sizes: list[int], cpu: str | None
+) -> None:
+    module = transposed(sizes, 4, **properties)
+    inputs = argument_arrays(module)
+    (expected,) = evaluate(module.clone(), inputs, precision=np.float64)
+
+    model = Model(module, Path("transposed.onnx"), "0" * 64)
+    session = load(compile_module(model, "cpu", CompileOptions(cpu=cpu)))
+    (found,) = session(inputs)
+    session.close()
+
+    np.testing.assert_array_equal(found, expected)

@@ -34,6 +34,50 @@ def test_conv(x, w, attributes, bias, run_onnx, check_meaning) -> None:
     check_meaning(ConvOp, inputs, attributes, expected)
 
 
+SPLIT: list[tuple[list[int], list[int], dict[str, Any]]] = [
+    ([1, 2, 20], [3, 2, 3], {"pads": [12, 12], "dilations": [12], "split": [0]}),
+    ([1, 2, 2, 5, 4], [3, 2, 3, 3, 3], {"pads": [1] * 6, "split": [0]}),
+    ([1, 2, 2, 5, 4], [3, 2, 3, 3, 3], {"pads": [1] * 6, "split": [0, 2]}),
+    ([2, 4, 5, 6], [6, 2, 3, 3], {"group": 2, "pads": [2, 1, 1, 1], "split": [0, 1]}),
+    ([1, 4, 5, 6], [4, 1, 3, 3], {"group": 4, "pads": [1] * 4, "split": [1]}),
+    ([1, 2, 3], [2, 2, 1], {"pads": [2, 1], "split": [0]}),
+    (
+        [1, 2, 5, 4],
+        [2, 2, 3, 4],
+        {"pads": [3, 2, 3, 4], "strides": [2, 3], "split": [0, 1]},
+    ),
+    (
+        [1, 2, 4, 4],
+        [2, 2, 3, 3],
+        {"auto_pad": "SAME_LOWER", "strides": [2, 1], "split": [0, 1]},
+    ),
+]
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("x", "w", "attributes"), SPLIT)
+def test_split_conv(x, w, attributes, bias, run_onnx, check_meaning) -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.standard_normal(s).astype(np.float32) for s in (x, w, w[:1])]
+    inputs = arrays if bias else arrays[:2]
+    whole = {name: value for name, value in attributes.items() if name != "split"}
+    expected = run_onnx("Conv", inputs, whole)
+
+    op = check_meaning(ConvOp, inputs, attributes, expected)
+
+    assert [op.halo()[dim] for dim in attributes["split"]] == [(0, 0)] * len(
+        attributes["split"]
+    )
+
+
+def test_split_conv_counts_what_it_multiplies(make_op) -> None:
+    inputs = [np.ones(s, np.float32) for s in ([1, 2, 20], [3, 2, 3])]
+    whole = {"pads": [12, 12], "dilations": [12]}
+
+    assert make_op(ConvOp, inputs, whole).flops() == 2 * 6 * 60
+    assert make_op(ConvOp, inputs, whole | {"split": [0]}).flops() == 2 * 6 * 36
+
+
 TRANSPOSED: list[tuple[list[int], list[int], dict[str, Any]]] = [
     ([2, 3, 5], [3, 4, 3], {"strides": [2]}),
     ([1, 3, 4, 5], [3, 2, 3, 3], {}),
@@ -53,6 +97,13 @@ TRANSPOSED: list[tuple[list[int], list[int], dict[str, Any]]] = [
     ([1, 2, 4, 4], [2, 2, 3, 3], {"strides": [2, 2], "auto_pad": "SAME_LOWER"}),
     ([1, 2, 3, 3], [2, 2, 3, 3], {"strides": [3, 3], "pads": [0, 1, 2, 1]}),
     ([1, 2, 2, 3, 2], [2, 2, 2, 2, 3], {"strides": [2, 1, 2]}),
+    ([2, 3, 1, 1], [3, 4, 4, 4], {}),
+    ([1, 4, 1, 1], [4, 3, 3, 2], {"group": 2, "strides": [3, 2]}),
+    ([1, 4, 1], [4, 1, 3], {"group": 4, "pads": [1, 0]}),
+    ([1, 3, 1, 4], [3, 2, 3, 3], {"strides": [2, 2], "pads": [1, 0, 0, 1]}),
+    ([1, 2, 1], [2, 3, 2], {"strides": [4], "output_padding": [3]}),
+    ([1, 2, 1, 1], [2, 2, 3, 3], {"dilations": [2, 1], "pads": [1, 1, 0, 1]}),
+    ([1, 2, 1, 3], [2, 2, 3, 3], {"strides": [3, 2], "output_shape": [2, 8]}),
 ]
 
 
