@@ -55,9 +55,7 @@ class ChainNestsPass(ModulePass):
         launches = [o for o in main.body.block.ops if isinstance(o, LaunchOp)]
         least = target.cache if self.above is None else self.above
         writer = Writer(nests, main)
-        for chain in Finder(launches, nests, target).chains(least):
-            steps = chain.blocks(target.scratch)
-            assert steps is not None, "a chain without blocks was found"
+        for chain, steps in Finder(launches, nests, target).chains(least):
             writer.replace(chain, steps)
         writer.clean()
 

@@ -8,9 +8,8 @@ of one stage needs one block of the stage before and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from math import ceil, prod
 
 from xdsl.ir import BlockArgument, SSAValue
@@ -27,9 +26,12 @@ SHARES = 8
 
 ROWS = 8
 """
-Points of a block that each element it reads must serve, if a cache does not hold what is
-read until the next block: with fewer, arithmetic waits for memory.
+Points of a block that each element must serve that other blocks read as well: with fewer,
+arithmetic waits for memory.
 """
+
+PARTS = (4, 2, 1)
+"""Blocks that take these parts of the room are tried, the smallest first."""
 
 AGAIN = 1 / 8
 """
@@ -141,6 +143,19 @@ def even_block(size: int, most: int) -> int:
     return ceil(size / ceil(size / most))
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A read of a stage for which blocks of other parts of the domain come again."""
+
+    bytes: int
+    parts: int
+    """Parts of these that different blocks read."""
+    again: int
+    """How many blocks read each part."""
+    serves: int
+    """Points of a block that need an element."""
+
+
 class Finder:
     """Finds chains among the launches of a function; looks at a nest when it has to."""
 
@@ -182,9 +197,9 @@ class Finder:
         found = [self.link(buffer) for buffer in launch.buffers]
         return [link for link in found if link is not None]
 
-    def chains(self, least: int) -> list[Chain]:
+    def chains(self, least: int) -> list[tuple[Chain, tuple[int, ...]]]:
         """
-        Chains that save memory traffic, none of which share a launch.
+        Chains that save memory traffic, none of which share a launch, and their blocks.
 
         Args:
             least: bytes of a link from which on it is worth a chain.
@@ -195,14 +210,15 @@ class Finder:
             key=lambda b: (-buffer_bytes(b), self._place(b)),
         )
         taken: set[LaunchOp] = set()
-        chains: list[Chain] = []
+        chains: list[tuple[Chain, tuple[int, ...]]] = []
         for buffer in large:
             seed = self.link(buffer)
             if seed is None or {seed.writer, seed.reader} & taken:
                 continue
             chain = self._grown(Chain.of(seed, self.info(seed.writer).sizes), taken)
-            if self.gain(chain) > 0:
-                chains.append(chain)
+            gain, steps = self.cut(chain)
+            if gain > 0:
+                chains.append((chain, steps))
                 taken |= set(chain.stages)
         return chains
 
@@ -231,42 +247,60 @@ class Finder:
                 return chain
             chain = best
 
+    def cut(self, chain: Chain) -> tuple[float, tuple[int, ...]]:
+        """
+        The smallest blocks that save something, after what they save: what else the
+        stages read wants room in the cache as well. Less than zero, and no blocks, when
+        there are none.
+        """
+        for part in PARTS:
+            steps = chain.blocks(self.target.scratch // part)
+            if steps is not None and (gain := self._gain(chain, steps)) > 0:
+                return gain, steps
+        return -1, ()
+
     def gain(self, chain: Chain) -> float:
-        """
-        Bytes that need not go through memory, less those that are read more often.
-        Negative when the chain has no blocks.
-        """
-        steps = chain.blocks(self.target.scratch)
-        if steps is None:
+        """What the chain saves with its best blocks."""
+        return self.cut(chain)[0]
+
+    def _gain(self, chain: Chain, steps: Sequence[int]) -> float:
+        """Bytes that need not go through memory, less those that are read more often."""
+        reads = [
+            read
+            for number in range(len(chain.stages))
+            for read in self._reads(chain, steps, number)
+        ]
+        if any(read.serves < ROWS for read in reads):
             return -1
-        counts = [ceil(a.size / s) for a, s in zip(chain.axes, steps, strict=True)]
-        saved: float = sum(2 * link.bytes for link in chain.links)
-        inside = {link.buffer for link in chain.links}
-        for number, launch in enumerate(chain.stages):
-            info = self.info(launch)
-            names: dict[SSAValue, SSAValue] = dict(
-                zip(info.nest.buffers, launch.buffers, strict=True)
+        saved = sum(2 * link.bytes for link in chain.links)
+        room = self.target.cache - self.target.scratch
+        if sum(read.bytes / read.parts for read in reads) <= room:
+            return saved
+        return saved - sum(AGAIN * read.bytes * (read.again - 1) for read in reads)
+
+    def _reads(
+        self, chain: Chain, steps: Sequence[int], number: int
+    ) -> Iterator[Reading]:
+        """What a stage reads for several blocks, beside the links."""
+        launch, inside = chain.stages[number], {link.buffer for link in chain.links}
+        info = self.info(launch)
+        names: dict[SSAValue, SSAValue] = dict(
+            zip(info.nest.buffers, launch.buffers, strict=True)
+        )
+        block, counts = dict(info.sizes), dict[SSAValue, int]()
+        for axis, step in zip(chain.axes, steps, strict=True):
+            block[axis.dims[number]] = step
+            counts[axis.dims[number]] = ceil(axis.size / step)
+        for access in info.accesses:
+            again = prod(n for dim, n in counts.items() if dim not in access.dims)
+            if access.is_write or names[access.op.buffer] in inside or again == 1:
+                continue
+            yield Reading(
+                prod(info.sizes[d] for d in access.dims) * access.width,
+                prod(n for dim, n in counts.items() if dim in access.dims),
+                again,
+                prod(n for dim, n in block.items() if dim not in access.dims),
             )
-            block = info.sizes | {
-                axis.dims[number]: step
-                for axis, step in zip(chain.axes, steps, strict=True)
-            }
-            for access in info.accesses:
-                if access.is_write or names[access.op.buffer] in inside:
-                    continue
-                cut = [axis.dims[number] in access.dims for axis in chain.axes]
-                parts = prod(compress(counts, cut))
-                again = prod(counts) // parts
-                bytes_ = prod(info.sizes[d] for d in access.dims) * access.width
-                if bytes_ / parts <= self.target.cache - self.target.scratch:
-                    continue
-                if (
-                    prod(block[d] for d in info.nest.dims if d not in access.dims)
-                    < ROWS
-                ):
-                    return -1
-                saved -= AGAIN * bytes_ * (again - 1)
-        return saved
 
 
 def _cuts(

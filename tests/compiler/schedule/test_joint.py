@@ -38,7 +38,7 @@ def test_a_transform_into_points_shares_its_sums() -> None:
 
 
 def test_a_transform_out_of_points_shares_its_sums() -> None:
-    x = ConstantOp(np.zeros((36, 32, 4), np.float32))
+    x = ConstantOp(np.zeros((36, 32, 1, 2, 2), np.float32))
     found = counted(WinogradOutputOp.make(x.output, tile=4, sizes=[1, 8, 8]))
 
     assert found["kernel.store"] == 16
