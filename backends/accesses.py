@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC
+from dataclasses import replace
 from typing import Any
 
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, i1
 from xdsl.ir import Attribute
 
+from ..dialects.kernel.tiles import TileType
 from ..dialects.types import dtype_of
 from .leaves import CACHE_LINE, Access, Index, Place, Tile
 from .places import Places
@@ -50,9 +52,21 @@ class Accesses(Places, ABC):
             name = self.cell(offset, index, width)
             return self.gather(place, name, None, type_, mask, fill)
         if isinstance(place, list):
+            if mask is None and (picked := self._picked(access, index)) is not None:
+                return picked
             pointers = [self.shifted(p, access.element) for p in place]
             return self.gather(place[0], None, pointers, type_, mask, fill)
         return self._plain_load(place, access, mask)
+
+    def _picked(self, access: Access, index: Index) -> str | None:
+        """Lanes of one register in memory; None when they come from further apart."""
+        window = self.window(access, index)
+        if window is None:
+            return None
+        place, lanes = window
+        whole = TileType.of(access.type.dims, access.element, place.stride)
+        loaded = self.load(replace(place, stride=1), whole, access.hint)
+        return self.pick(loaded, lanes, whole)
 
     def _plain_load(self, place: Place, access: Access, mask: str | int | None) -> str:
         if mask is None:

@@ -286,6 +286,10 @@ class Leaves(ABC):
         """The first or last halves of two registers, an element of each in turn."""
 
     @abstractmethod
+    def pick(self, value: str, lanes: Sequence[int], type_: TileType) -> str:
+        """A register of the lanes listed of `value`, which has the width of `type_`."""
+
+    @abstractmethod
     def prefetch(self, place: Place, element: Attribute) -> None:
         """Ask for the cache line of an element."""
 

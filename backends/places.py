@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
+from math import prod
 from typing import Any, cast
 
 from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from ..dialects.kernel.access import LoadOp, StoreOp
-from ..dialects.kernel.affine import Counter, Linear, Term, flatten, linear
+from ..dialects.kernel.affine import (
+    Counter,
+    Linear,
+    Term,
+    flatten,
+    linear,
+    window_of,
+)
 from ..dialects.kernel.loops import LoopOp
 from ..dialects.kernel.tiles import TileType
 from ..dialects.types import buffer_type
@@ -75,6 +83,22 @@ class Places(Leaves, ABC):
             pointer = self.pointer(buffer, base.terms, element)
             places.append(Place(pointer, base.constant, 0, buffer))
         return places
+
+    def window(self, access: Access, index: Index) -> tuple[Place, list[int]] | None:
+        """
+        The aligned register in memory that holds all lanes of another, and their places
+        in it; None when they lie further apart, or vary.
+        """
+        lanes = [self.at(access.flat, index, lane) for lane in range(access.width)]
+        found = window_of(lanes)
+        if found is None or prod(buffer_type(access.buffer).get_shape()) % found[0]:
+            return None
+        length, buffer = found[0], self.names[access.buffer]
+        start = lanes[0].constant // length * length
+        pointer = self.pointer(buffer, lanes[0].terms, access.element)
+        return Place(pointer, start, length, buffer), [
+            p.constant - start for p in lanes
+        ]
 
     def pointer(
         self, buffer: str, terms: Sequence[tuple[Term, int]], element: Attribute

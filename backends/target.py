@@ -43,6 +43,11 @@ class Target:
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the printer needs: triple, CPU name, features, device."""
 
+    @property
+    def narrow(self) -> int:
+        """Lanes of the smallest register that does as many a second as a whole one."""
+        return self.lanes // 2 if self.halves else self.lanes
+
     def facts(self) -> dict[str, Any]:
         """Plain values for the artifact's manifest."""
         facts = asdict(self)

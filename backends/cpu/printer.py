@@ -250,6 +250,14 @@ class LLVMPrinter(MemoryPrinter):
             )
         return parts[0], parts[1]
 
+    def pick(self, value: str, lanes: Sequence[int], type_: TileType) -> str:
+        register = spelled(element_name(type_.element), type_.width)
+        mask = ", ".join(f"i32 {lane}" for lane in lanes)
+        return self.value(
+            f"shufflevector {register} {value}, {register} poison, "
+            f"<{len(lanes)} x i32> <{mask}>"
+        )
+
     def interleave(self, a: str, b: str, type_: TileType, last: bool) -> str:
         width = type_.width
         start = width // 2 if last else 0

@@ -123,6 +123,11 @@ class MemoryPrinter(Expander, ABC):
             return self.value(f"uchar{width}", f"convert_uchar{width}({value} & 1)")
         return value
 
+    def pick(self, value: str, lanes: Sequence[int], type_: TileType) -> str:
+        name = register_name(type_.element, len(lanes))
+        parts = [f"{value}.s{lane:x}" for lane in lanes]
+        return self.value(name, f"({name})({', '.join(parts)})")
+
     def interleave(self, a: str, b: str, type_: TileType, last: bool) -> str:
         name, half = register_name(type_.element, type_.width), "hi" if last else "lo"
         return self.value(name, self._zipped(f"{a}.{half}", f"{b}.{half}", type_))

@@ -81,7 +81,7 @@ class Chooser:
     """Chooses for one function."""
 
     def __init__(self, body: Block, target: Target) -> None:
-        self.body, self.lanes = body, target.lanes
+        self.body, self.lanes, self.narrow = body, target.lanes, target.narrow
         last = body.last_op
         assert isinstance(last, ReturnOp)
         self.returned = set(last.operands)
@@ -171,7 +171,11 @@ class Chooser:
         inputs, outputs = shape_of(op.x)[1] // groups, shape_of(op.output)[1] // groups
         if groups == 1 or (inputs == outputs == 1):
             return True
-        return inputs % self.lanes == 0 and outputs % self.lanes == 0
+        if outputs % self.lanes == 0:
+            return True
+        # blocks hold several groups; lanes are the outputs of one, or of all of them
+        fills = 2 * outputs >= self.narrow or inputs <= outputs
+        return self.lanes % outputs == 0 and fills
 
     def _reads_blocks(self, op: Operation) -> bool:
         """Whether a convolution works block by block on its input too."""
@@ -252,10 +256,12 @@ class Chooser:
         else:
             transposed = isinstance(op, ConvTransposeOp)
             outer, inner = (1, 0) if transposed else (0, 1)
+            outputs = shape_of(op.w)[outer] // (1 if transposed else groups)
             width = self._width(
-                shape_of(op.w)[outer] if transposed else shape_of(op.w)[0] // groups,
-                prod(shape_of(op.output)[d] for d, _ in kernel),
+                outputs, prod(shape_of(op.output)[d] for d, _ in kernel)
             )
+            if groups > 1 and self.lanes % outputs:
+                width = min(width, outputs)  # a block never holds parts of two groups
             order = [(outer, 1), *around, (inner, 1), *kernel]
             if self._is_blocked(op.x) and shape_of(op.w)[inner] > self.lanes:
                 order.append((inner, self.lanes))

@@ -15,8 +15,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel.nest import NestOp
-from ..schedule.collapse import collapse
 from ..schedule.generate import schedule_nest
+from ..schedule.join import settle
 from ..schedule.table import Table
 from ..schedule.tuner import Budget, tune
 from ..targets import find_target
@@ -54,7 +54,7 @@ class TunedNests(ModulePass):
             tune(op, target, self.table, self.budget)
         for nest in op.body.block.ops:
             if isinstance(nest, NestOp) and not nest.schedule.loops.data:
-                collapse(nest)
+                settle(nest, target)
                 found = self.table.schedule(nest, target)
                 if found is not None:
                     nest.properties["schedule"] = found

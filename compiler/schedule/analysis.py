@@ -10,7 +10,13 @@ from math import prod
 from xdsl.dialects import arith
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
-from ...dialects.kernel.affine import Linear, Quotient, flatten, linear
+from ...dialects.kernel.affine import (
+    Linear,
+    Quotient,
+    flatten,
+    linear,
+    window_of,
+)
 from ...dialects.kernel.nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
 from ...dialects.types import buffer_type, dtype_of
 
@@ -150,6 +156,27 @@ class NestInfo:
         ):
             return None
         return here.coefficient(LANE)
+
+    def picks(
+        self, access: Access, dim: SSAValue, lanes: int
+    ) -> frozenset[SSAValue] | None:
+        """
+        Whether the lanes of a read are known places of one aligned register.
+
+        Returns:
+            The reduced dimensions that move them inside of it, and which must stand
+            still for that; None when the places vary otherwise or lie further apart.
+        """
+        op, size = access.op, self.sizes[dim]
+        if isinstance(op, WriteOp) or op.guard is not None or access.dynamic:
+            return None
+        block = Linear.of(OUTER, -(-size // lanes)) * lanes
+        places = [access.flat.substitute({dim: block + lane}) for lane in range(lanes)]
+        found = window_of(places, self.reduced)
+        elements = prod(buffer_type(op.buffer).get_shape())
+        if found is None or elements % found[0]:
+            return None
+        return frozenset(d for d in self.reduced if d in found[1])
 
     def is_regular(self, dim: SSAValue, step: int, lanes: int) -> bool:
         """Whether registers of a tile `step` long along `dim` lie at fixed distances."""

@@ -61,9 +61,9 @@ class Variant(Generator):
         budget = max(1, self.target.accumulators // registers)
         return {rows[-1]: self._ranked(rows[-1], budget, registers)}
 
-    def _row_step(self, row: SSAValue) -> int:
+    def _row_step(self, row: SSAValue, picked: bool) -> int:
         if not self.choices.rows:
-            return super()._row_step(row)
+            return super()._row_step(row, picked)
         return self._ranked(row, self.target.accumulators // 2, 1)
 
     def _ranked(self, dim: SSAValue, most: int, registers: int) -> int:

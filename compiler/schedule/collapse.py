@@ -9,10 +9,13 @@ does not compute with either position, and the same reductions remove both.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from xdsl.dialects.builtin import AffineMapAttr, DenseArrayBase, i64
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
+from ...dialects.kernel.affine import Linear, linear
 from ...dialects.kernel.nest import NestOp, ReadOp, ReduceOp, WriteOp
 from .analysis import NestInfo
 
@@ -25,7 +28,7 @@ def collapse(nest: NestOp) -> NestInfo:
     """
     info = NestInfo(nest)
     while pair := _collapsible(info):
-        _merge(nest, *pair)
+        merge(nest, *pair)
         info = NestInfo(nest)
     return info
 
@@ -58,15 +61,16 @@ def _fits(info: NestInfo, outer: SSAValue, inner: SSAValue) -> bool:
     return outer in info.free and inner in info.free
 
 
-def _merge(nest: NestOp, outer: BlockArgument, inner: BlockArgument) -> None:
+def merge(nest: NestOp, outer: BlockArgument, inner: BlockArgument) -> None:
     """Make `inner` run over both: `outer` becomes its quotient, `inner` its remainder."""
     sizes = list(nest.extents)
     size = sizes[inner.index]
     sizes[inner.index] = size * sizes[outer.index]
+    extents: dict[SSAValue, int] = dict(zip(nest.dims, sizes, strict=True))
     sizes.pop(outer.index)
     for op in nest.body.block.ops:
         if isinstance(op, ReadOp | WriteOp):
-            _rewrite(op, outer, inner, size)
+            _rewrite(op, outer, inner, size, extents)
         elif isinstance(op, ReduceOp) and outer in op.dims:
             kept = [d for d in op.dims if d is not outer]
             replacement = ReduceOp(op.kind.data, op.value, kept, op.init)
@@ -79,7 +83,11 @@ def _merge(nest: NestOp, outer: BlockArgument, inner: BlockArgument) -> None:
 
 
 def _rewrite(
-    op: ReadOp | WriteOp, outer: BlockArgument, inner: BlockArgument, size: int
+    op: ReadOp | WriteOp,
+    outer: BlockArgument,
+    inner: BlockArgument,
+    size: int,
+    extents: dict[SSAValue, int],
 ) -> None:
     if outer not in op.indices and inner not in op.indices:
         return
@@ -94,11 +102,18 @@ def _rewrite(
             new.append(joint % size)
         else:
             new.append(AffineExpr.dimension(kept.index(index)))
+    values = [
+        Linear.of(place, extents.get(index, 1 << 62))
+        for place, index in enumerate(indices)
+    ]
     for name in ("map", "guard"):
         old = op.properties.get(name)
         if isinstance(old, AffineMapAttr):
             results = tuple(
-                e.replace_dims_and_symbols(new, []) for e in old.data.results
+                linear(e.replace_dims_and_symbols(new, []), values)
+                .joined()
+                .expression(_dimension)
+                for e in old.data.results
             )
             op.properties[name] = AffineMapAttr(AffineMap(len(indices), 0, results))
     position = 1 if isinstance(op, ReadOp) else 2
@@ -109,3 +124,8 @@ def _rewrite(
 
         segments = [1, 1, len(indices), len(rest)]
         op.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, segments)
+
+
+def _dimension(place: Hashable) -> AffineExpr:
+    assert isinstance(place, int)
+    return AffineExpr.dimension(place)

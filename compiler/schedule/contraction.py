@@ -12,7 +12,7 @@ from math import ceil, prod
 from xdsl.ir import SSAValue
 
 from .analysis import Access
-from .writer import Vector, Writer, even_step, tile_cost
+from .writer import UNROLL_TAPS, Vector, Writer, even_step, tile_cost
 
 HALVES = 6
 """Registers of half the lanes that may be side by side in a tile."""
@@ -44,9 +44,13 @@ class Contractions(Writer):
         self._tiles(vector, width if columns else 0, kept, rows, tile, steady)
         if across and vector.dim is not None:
             self.loop("serial", vector.dim, vector.lanes)
-        self.reduction([d for d in reduce.dims if d is not vector.dim])
+        taps = [d for d in reduce.dims if d is not vector.dim]
+        short = self._short_tap(vector, taps, registers, prod(tile.values()))
+        self.reduction([d for d in taps if d is not short])
         for dim in tile:
             self.loop("unroll", dim)
+        if short is not None:
+            self.loop("unroll", short)
         if vector.dim is not None:
             if not across:
                 self.loop("unroll", vector.dim, vector.lanes)
@@ -111,6 +115,23 @@ class Contractions(Writer):
         if not self.info.is_regular(vector.dim, most, half):
             return vector
         return Vector(vector.dim, half, halved=True)
+
+    def _short_tap(
+        self, vector: Vector, taps: list[SSAValue], registers: int, rows: int
+    ) -> SSAValue | None:
+        """
+        The innermost tap, when its loop is better unrolled.
+
+        Narrow registers are done before the loop's own instructions are: one iteration
+        takes all taps then, if their columns find registers beside the sums.
+        """
+        if vector.lanes >= self.target.lanes or len(taps) < 2:
+            return None
+        *_, last = taps
+        size = self.sizes[last]
+        room = self.target.registers - 1 - registers * rows
+        fits = 1 < size <= UNROLL_TAPS and size * registers <= room
+        return last if fits and self.info.block_of(last) == 1 else None
 
     def _streams(self, steady: list[Access]) -> bool:
         """Whether columns come in blocks from beyond the first cache."""

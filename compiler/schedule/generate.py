@@ -17,8 +17,8 @@ from ...backends.target import Target
 from ...dialects.kernel.nest import NestOp
 from ...dialects.kernel.schedule import ScheduleAttr
 from .analysis import Access, lanes_for
-from .collapse import collapse
 from .contraction import Contractions
+from .join import settle
 from .writer import Vector
 
 GATHER = 1.5
@@ -26,6 +26,9 @@ GATHER = 1.5
 
 TURN = 3
 """Cost of a register that is loaded across and transposed with others."""
+
+PICK = 2
+"""Cost of a register whose lanes are picked from another one."""
 
 FEWEST = 4
 """Registers that are worth a transposition."""
@@ -56,12 +59,19 @@ class Generator(Contractions):
         return best
 
     def access_cost(self, dim: SSAValue | None, lanes: int) -> float:
-        """About how many instructions a point of the domain takes."""
+        """
+        About how many instructions the domain takes, those on whole registers.
+
+        Products on narrow ones, of which several run in that time, count in part.
+        """
         size = self.sizes[dim] if dim else 1
         filled = size / (ceil(size / lanes) * lanes)
+        products = self.info.contraction is not None and dim in self.info.shared
+        if products and lanes <= self.target.narrow:
+            filled *= self.target.lanes / self.target.narrow
         total = 0.0
         for access in self.info.accesses:
-            weight = prod(self.sizes[d] for d in access.dims) if access.dims else 1
+            weight = self._times(access, dim)
             if dim is None or dim not in access.dims:
                 total += weight / (lanes * filled) if dim not in access.dims else weight
                 continue
@@ -69,6 +79,8 @@ class Generator(Contractions):
             each = 1 / (lanes * filled) if stride in (0, 1) else GATHER
             if stride not in (0, 1) and self._neighbours(access, dim):
                 each = TURN / (lanes * filled)
+            elif stride is None and self.info.picks(access, dim, lanes) is not None:
+                each = PICK / (lanes * filled)
             known = not access.is_write and not access.dynamic
             total += weight * (each if stride is not None or known else 2 * GATHER)
         points = prod(self.sizes.values())
@@ -80,6 +92,20 @@ class Generator(Contractions):
             if self.info.contraction is not None:
                 total += points / (lanes * filled)  # no operand is broadcast
         return total
+
+    def _times(self, access: Access, dim: SSAValue | None) -> int:
+        """
+        How often an access happens: once for each of its points, in a register tile.
+
+        Lanes along a dimension of both factors have no tile: only sums in a row share.
+        """
+        dims = set(access.dims)
+        _, *factors = self.info.contraction or (None,)
+        both = all(a is not None and dim in a.dims for a in factors)
+        if both and access in factors and dim not in self.info.reduced:
+            kept = [d for d in self.info.shared if d is not dim and self.sizes[d] > 1]
+            dims |= set(kept[:-1])
+        return prod(self.sizes[d] for d in dims)
 
     # writing
 
@@ -221,14 +247,14 @@ class Generator(Contractions):
 
 def schedule_nest(nest: NestOp, target: Target) -> None:
     """
-    Collapse the dimensions of `nest` and give it a schedule, in place.
+    Collapse and join the dimensions of `nest` and give it a schedule, in place.
 
     Parallel loops that are there already are kept as blocks: what follows walks a block.
     """
     from .items import ItemGenerator
 
     blocks = nest.schedule.loops.data
-    info = collapse(nest)
+    info = settle(nest, target)
     for dim in nest.dims:
         for loop in blocks:
             if loop.dim.data == dim.name_hint:

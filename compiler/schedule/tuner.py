@@ -27,7 +27,7 @@ from ..interpreter import main_function
 from ..options import Observer
 from .apply import Lowering
 from .candidates import candidates
-from .collapse import collapse
+from .join import settle
 from .table import Entry, Table
 
 KEPT, ROUNDS = 4, 12
@@ -85,7 +85,7 @@ def tune(module: ModuleOp, target: Target, table: Table, budget: Budget) -> None
     Nests that the table knows are left alone.
     """
     jobs: dict[str, Job] = {}  # several nests may be the same but for the name
-    for job in _jobs(module):
+    for job in _jobs(module, target):
         key = table.key(job.nest, target)
         if key not in table.entries:
             jobs.setdefault(key, job)
@@ -106,7 +106,7 @@ def tune(module: ModuleOp, target: Target, table: Table, budget: Budget) -> None
         )
 
 
-def _jobs(module: ModuleOp) -> list[Job]:
+def _jobs(module: ModuleOp, target: Target) -> list[Job]:
     """The nests without a schedule, heaviest first."""
     launches: dict[str, list[LaunchOp]] = {}
     for op in main_function(module).body.block.ops:
@@ -119,7 +119,7 @@ def _jobs(module: ModuleOp) -> list[Job]:
         own = launches.get(nest.sym_name.data, [])
         if not own:
             continue
-        collapse(nest)
+        settle(nest, target)
         jobs.append(Job(nest, cold_buffers(own[0]), sum(map(_work, own))))
     return sorted(jobs, key=lambda job: -job.seconds)
 

@@ -14,6 +14,7 @@ from xdsl.ir import SSAValue
 from ...backends.target import Target
 from ...dialects.kernel.schedule import LoopAttr
 from .analysis import NestInfo
+from .join import picked_dims
 
 LATENCY = 8
 """Multiply-adds that must be in flight to keep the units busy."""
@@ -99,10 +100,12 @@ class Writer:
         for dim in others:
             if dim is not row and dim not in self.taken:
                 self.loop("serial", dim)
-        tile = 1 if row is None else self._row_step(row)
+        picked = picked_dims(self.info, vector.dim, vector.lanes)
+        tile = 1
         if row is not None:
+            tile = self._row_step(row, picked is not None)
             self.loop("serial", row, tile)
-        unrolled = self._taps(vector, taps, tile)
+        unrolled = self._taps(vector, taps, tile, picked or frozenset())
         if row is not None:
             self.loop("unroll", row)
         if unrolled is not None:
@@ -110,17 +113,35 @@ class Writer:
         if vector.dim is not None:
             self.loop("vector", vector.dim, vector.lanes)
 
-    def _taps(self, vector: Vector, taps: list[SSAValue], rows: int) -> SSAValue | None:
-        """Serial loops over what a window reduces; the dimension to unroll in them."""
+    def _taps(
+        self,
+        vector: Vector,
+        taps: list[SSAValue],
+        rows: int,
+        still: frozenset[SSAValue],
+    ) -> SSAValue | None:
+        """
+        Loops over the taps around a row of so many sums.
+
+        Those that must stand `still` are unrolled outside of the row. Returns the one to
+        unroll inside of it, where neighbours share what they read.
+        """
+        inside: SSAValue | None = None
         for dim in taps:
-            last = dim is taps[-1] and dim is not vector.dim
-            if last and self.sizes[dim] <= UNROLL_TAPS and len(taps) > 1:
-                return dim
-            step = self._tap_step(dim, rows) if last else 1
-            self.loop("serial", dim, vector.lanes if dim is vector.dim else step)
-            if step > 1:
-                return dim
-        return None
+            if dim in still:
+                continue
+            step = vector.lanes if dim is vector.dim else 1
+            if dim is taps[-1] and dim is not vector.dim:
+                if self.sizes[dim] <= UNROLL_TAPS and len(taps) > 1:
+                    inside = dim
+                    continue
+                step = self._tap_step(dim, rows)
+                inside = dim if step > 1 else None
+            self.loop("serial", dim, step)
+        for dim in taps:
+            if dim in still:
+                self.loop("unroll", dim)
+        return inside
 
     def _tap_step(self, dim: SSAValue, rows: int) -> int:
         """Sums side by side along a long reduced dimension, where rows are too few."""
@@ -129,9 +150,14 @@ class Writer:
             return 1
         return max(s for s in range(1, LATENCY // rows + 1) if size % s == 0)
 
-    def _row_step(self, row: SSAValue) -> int:
-        """Sums of a window along `row` that are in registers together."""
-        most = min(8, max(1, self.target.accumulators // 3))
+    def _row_step(self, row: SSAValue, picked: bool) -> int:
+        """
+        Sums of a window along `row` that are in registers together.
+
+        Where lanes are `picked`, every tap of a sum takes work of its own beside it:
+        only as many sums as hide the latency find all of that in registers.
+        """
+        most = LATENCY if picked else min(8, max(1, self.target.accumulators // 3))
         return min(
             range(1, min(most, self.sizes[row]) + 1),
             key=lambda r: (tile_cost(self.sizes[row], r, 1), -r),

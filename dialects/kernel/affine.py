@@ -205,16 +205,30 @@ class Linear:
         )
 
     def joined(self) -> Linear:
-        """`c * k * (v floordiv k) + c * (v mod k)` put together again as `c * v`."""
-        coefficients = dict(self.terms)
+        """
+        The same with quotients put together again.
+
+            c * k * (v floordiv k) + c * (v mod k)          ==>  c * v
+            c * k * (v floordiv k mod m) + c * (v mod k)    ==>  c * (v mod (k * m))
+        """
         for term, coefficient in self.terms:
             if not (isinstance(term, Quotient) and term.remainder):
                 continue
-            whole = Quotient(term.value, term.divisor, False)
-            if coefficients.get(whole) == coefficient * term.divisor:
-                rest = [(t, c) for t, c in self.terms if t not in (term, whole)]
-                joined = Linear(tuple(rest), self.constant) + term.value * coefficient
-                return joined.joined()
+            size = term.divisor
+            whole = Linear(((Quotient(term.value, size, False), 1),))
+            for other, factor in self.terms:
+                if not isinstance(other, Quotient) or factor != coefficient * size:
+                    continue
+                if other == whole.terms[0][0]:
+                    both = term.value
+                elif other.remainder and other.value == whole:
+                    both = term.value % (size * other.divisor)
+                else:
+                    continue
+                rest = [(t, c) for t, c in self.terms if t not in (term, other)]
+                return (
+                    Linear(tuple(rest), self.constant) + both * coefficient
+                ).joined()
         return self
 
     @cached_property
@@ -348,3 +362,30 @@ def flatten(indices: Sequence[Linear], shape: Sequence[int]) -> Linear:
     for index, stride in zip(indices, strides_of(shape), strict=True):
         total = total + index * stride
     return total if total.is_linear else total.joined()
+
+
+def window_of(
+    lanes: Sequence[Linear], reduced: frozenset[Hashable] = frozenset()
+) -> tuple[int, frozenset[Hashable]] | None:
+    """
+    The aligned piece of memory that holds all `lanes`, wherever the counters stand.
+
+    Returns:
+        How long it is (a power of two, at most as many elements as there are lanes), and
+        those of the counters `reduced` that lead along it; None when there is no such
+        piece.
+    """
+    terms = dict(lanes[0].terms)
+    if any(dict(lane.terms) != terms for lane in lanes):
+        return None
+    least, most = (end(lane.constant for lane in lanes) for end in (min, max))
+    length = 2
+    while length <= len(lanes):
+        inside = {t: c for t, c in terms.items() if c % length}
+        moving = {t.key for t in inside if isinstance(t, Counter)} & reduced
+        if len(moving) == len(inside):
+            low, high = Linear(tuple(inside.items())).interval
+            if (low + least) // length == (high + most) // length:
+                return length, frozenset(moving)
+        length *= 2
+    return None

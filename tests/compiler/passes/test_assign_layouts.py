@@ -184,3 +184,26 @@ def test_transposed_convolutions_compiled(
     session.close()
 
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "blocked"),
+    [
+        *[(8, 8, True), (3, 8, True), (4, 4, True), (2, 2, True), (1, 2, True)],
+        *[(12, 12, False), (6, 6, False), (8, 2, False), (5, 16, True)],
+    ],
+)
+def test_groups_are_written_in_blocks_that_hold_them_whole(
+    inputs: int, outputs: int, blocked: bool
+) -> None:
+    groups = 8
+    net = NetworkBuilder([1, groups * inputs, 6, 6])
+    weights = net.constant(np.ones((groups * outputs, inputs, 3, 3), np.float32))
+    net.add(nn.ConvOp, net.values[0], weights, group=groups)
+    net.add(nn.ReluOp, net.values[-1])
+    module = net.finish()
+
+    AssignLayoutsPass("cpu:x86-64-v3").count(module)
+
+    [conv] = [op for op in module.walk() if isinstance(op, nn.ConvOp)]
+    assert ((1, 8) in layout_of(conv.output.type).order) == blocked
