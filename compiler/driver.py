@@ -69,7 +69,8 @@ LOWERING = (
     'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'
     "place-parts,fuse-epilogues,legal,"
     'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'
-    'chain-nests{{target="{target}"}},schedule-nests{{target="{target}"}},kernels,'
+    'drop-copies{{target="{target}"}},chain-nests{{target="{target}"}},'
+    'schedule-nests{{target="{target}"}},kernels,'
     "plan-memory,apply-schedule,plan"
 )
 """From a network to launches of kernels."""

@@ -12,10 +12,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from ovc.compiler.interpreter import main_function
 from ovc.dialects.kernel import access, chain, loops, tiles
 from ovc.dialects.kernel.evaluate import REDUCERS, compute
-from ovc.dialects.types import Array, dtype_of
-from xdsl.dialects.builtin import MemRefType
+from ovc.dialects.kernel.loops import FuncOp
+from ovc.dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, ViewOp, WeightOp
+from ovc.dialects.types import Array, buffer_type, dtype_of
+from xdsl.dialects.builtin import MemRefType, ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
@@ -204,3 +207,33 @@ def run_tiles(func: loops.FuncOp, arrays: Sequence[Array]) -> list[Array]:
     copies = [a.copy() for a in arrays]
     TileMachine(func, copies).run()
     return copies
+
+
+def run_launches(module: ModuleOp, inputs: list[Array]) -> list[Array]:
+    """What the launches of a lowered module write, one operation at a time in numpy."""
+    functions = {
+        f.sym_name.data: f for f in module.body.block.ops if isinstance(f, FuncOp)
+    }
+    memory: dict[object, Array] = {}
+    outputs: dict[int, Array] = {}
+    for op in main_function(module).body.block.ops:
+        match op:
+            case InputOp():
+                memory[op.result] = inputs[op.index.data].copy()
+            case WeightOp():
+                memory[op.result] = op.value.data.array.copy()
+            case BufferOp() | OutputOp():
+                type_ = buffer_type(op.result)
+                array = np.full(type_.get_shape(), 55, dtype_of(type_.element_type))
+                memory[op.result] = array
+                if isinstance(op, OutputOp):
+                    outputs[op.index.data] = array
+            case ViewOp():
+                shape = buffer_type(op.result).get_shape()
+                memory[op.result] = memory[op.source].reshape(shape)
+            case LaunchOp():
+                arrays = [memory[b] for b in op.buffers]
+                TileMachine(functions[op.kernel_name], arrays).run()
+            case _:
+                pass
+    return [outputs[index] for index in sorted(outputs)]

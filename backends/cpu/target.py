@@ -39,8 +39,11 @@ def host_target() -> Target:
     )
 
 
-SCRATCH = 1 << 18
-"""Bytes: a part of the second cache, and little of a thread's stack."""
+SCRATCH = 7 << 15
+"""
+Bytes: a part of the second cache, and little of a thread's stack. A little less than a
+power of two: blocks of tensors that are powers of two leave room for what they meet.
+"""
 
 HALVING = ("znver4",)
 """Processors that do 512 bits in two steps of 256."""

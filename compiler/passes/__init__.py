@@ -13,6 +13,7 @@ from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
 from .decompose import DecomposePass
 from .decompose_linear import DecomposeLinearPass
+from .drop_copies import DropCopiesPass
 from .expand_math import ExpandMathPass
 from .fix_shapes import FixShapesPass
 from .fold_batch_norm import FoldBatchNormPass
@@ -82,6 +83,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     LowerKernelsPass,
     ExpandMathPass,
     LegalizeScalarsPass,
+    DropCopiesPass,
     ChainNestsPass,
     ScheduleNestsPass,
     PlanMemoryPass,

@@ -89,7 +89,8 @@ class Contractions(Writer):
         outer = [d for d in others if d not in batch]
         if strips:
             cut = [(d, s) for d, s in strips.items() if s < self.sizes[d]]
-            self._grid([*first, *cut], [])
+            across = [d for d in outer if d in steady[0].dims]
+            self._grid([*first, *cut], across, used)
         else:
             self._grid(first, outer, used)
         for dim in others:

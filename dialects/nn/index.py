@@ -10,6 +10,7 @@ from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
+from ..const import constant_array
 from .base import (
     Array,
     NNOp,
@@ -23,7 +24,7 @@ from .base import (
 from .common import INDICES, NUMBERS, grid, positions, require, require_same
 
 if TYPE_CHECKING:
-    from ..kernel.build import Loops, Nest, Scalar
+    from ..kernel.build import Index, Loops, Nest, Scalar
 
 Shape = tuple[int, ...]
 
@@ -76,10 +77,34 @@ class GatherOp(Gather):
         axis = normalized_axis(integer(self.axis), len(shape))
         stop = axis + len(shape_of(self.indices))
         n = grid(k, shape_of(self.output))
-        found = n.read(self.indices, n.indices[axis:stop])
-        place = n.clamp_index(found, shape[axis])
+        own = n.indices[axis:stop]
+        place = _even_place(constant_array(self.indices), own, shape[axis])
+        if place is None:
+            place = n.clamp_index(n.read(self.indices, own), shape[axis])
         at = [*n.indices[:axis], place, *n.indices[stop:]]
         n.write(n.read(self.x, at), self.output, n.indices)
+
+
+def _even_place(
+    positions: Array | None, at: Sequence[Index], size: int
+) -> Index | int | None:
+    """
+    Constant `positions` in a dimension of `size` as `first + sum(step * at)`; None when
+    they are not spaced evenly.
+    """
+    if positions is None:
+        return None
+    wrapped = np.where(positions < 0, positions + size, positions)
+    found: Array = np.clip(wrapped, 0, size - 1)
+    first = int(found.flat[0])
+    place: Index | int = first
+    spaced: Array = np.full(found.shape, first)
+    for axis, (index, count) in enumerate(zip(at, found.shape, strict=True)):
+        if count > 1:
+            step = int(found.take(1, axis).flat[0]) - first
+            place = index * step + place
+            spaced = spaced + np.indices(found.shape)[axis] * step
+    return place if np.array_equal(spaced, found) else None
 
 
 @irdl_op_definition

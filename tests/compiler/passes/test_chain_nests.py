@@ -17,12 +17,11 @@ from ovc.compiler.pipeline import parse_pipeline
 from ovc.compiler.registry import PASSES, make_context
 from ovc.dialects import nn
 from ovc.dialects.kernel.chain import ChainOp
-from ovc.dialects.kernel.loops import FuncOp
 from ovc.dialects.kernel.nest import NestOp
-from ovc.dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, ViewOp, WeightOp
-from ovc.dialects.types import Array, buffer_type, dtype_of, shape_of
+from ovc.dialects.plan import BufferOp, LaunchOp
+from ovc.dialects.types import buffer_type, shape_of
 from ovc.runtime.session import load
-from tile_machine import run_tiles
+from tile_machine import run_launches
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 
@@ -63,38 +62,6 @@ def stages(module: ModuleOp) -> list[list[str]]:
         for op in main_function(module).walk()
         if isinstance(op, LaunchOp) and op.kernel_name.startswith("chain")
     ]
-
-
-def run(module: ModuleOp, inputs: list[Array]) -> list[Array]:
-    """What the launches of a lowered module write, one operation at a time in numpy."""
-    functions = {
-        f.sym_name.data: f for f in module.body.block.ops if isinstance(f, FuncOp)
-    }
-    memory: dict[object, Array] = {}
-    outputs: list[Array] = []
-    for op in main_function(module).body.block.ops:
-        match op:
-            case InputOp():
-                memory[op.result] = inputs[op.index.data].copy()
-            case WeightOp():
-                memory[op.result] = op.value.data.array.copy()
-            case BufferOp() | OutputOp():
-                type_ = buffer_type(op.result)
-                array = np.full(type_.get_shape(), 55, dtype_of(type_.element_type))
-                memory[op.result] = array
-                if isinstance(op, OutputOp):
-                    outputs.append(array)
-            case ViewOp():
-                shape = buffer_type(op.result).get_shape()
-                memory[op.result] = memory[op.source].reshape(shape)
-            case LaunchOp():
-                arrays = [memory[b] for b in op.buffers]
-                after = run_tiles(functions[op.kernel_name], arrays)
-                for array, new in zip(arrays, after, strict=True):
-                    array[...] = new.reshape(array.shape)
-            case _:
-                pass
-    return outputs
 
 
 def attention(heads: int, rows: int, columns: int, depth: int) -> ModuleOp:
@@ -168,7 +135,9 @@ def test_chains_compute_what_their_launches_did(
     expected = run_reference(module, arrays)
     tiles = lowered(module, "apply-schedule", f"cpu:{cpu}", scratch=scratch)
 
-    for got, want in zip(run(tiles, list(arrays.values())), expected, strict=True):
+    for got, want in zip(
+        run_launches(tiles, list(arrays.values())), expected, strict=True
+    ):
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 

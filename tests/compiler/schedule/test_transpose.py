@@ -84,7 +84,7 @@ def test_images_in_blocks_are_flattened(channels: int) -> None:
 
 def test_images_in_blocks_are_flattened_in_squares() -> None:
     module, _ = flattened(32)
-    text = pipeline_text("cpu:x86-64-v4", "").lstrip(",").split(",chain-nests")[0]
+    text = pipeline_text("cpu:x86-64-v4", "").lstrip(",").split(",drop-copies")[0]
     text += ',schedule-nests{target="cpu:x86-64-v4"}'
 
     parse_pipeline(text, PASSES).run(module, make_context())

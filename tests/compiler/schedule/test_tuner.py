@@ -100,7 +100,7 @@ def test_every_kernel_and_layer_is_in_the_table(
     record = json.loads((folder / SCHEDULES).read_text())
 
     kernels = {row["kernel"].split(" over ")[0] for row in record["schedules"].values()}
-    assert "matmul" in {name.rpartition("_")[0] for name in kernels}
+    assert any("matmul_" in name for name in kernels)
     (layer,) = record["algorithms"].values()
     assert layer["layer"] == "3x3 convolution of 16 channels to 32, 12 by 12 pixels"
     assert set(layer["microseconds"]) == {"direct", "F(2x2)", "F(4x4)"}

@@ -29,6 +29,8 @@ CASES = [
     ("Gather", nn.GatherOp, [X, ints([[0, -1], [2, 1]])], {}),
     ("Gather", nn.GatherOp, [X, np.array(-2, np.int32)], {"axis": 1}),
     ("Gather", nn.GatherOp, [X, ints([4, 0, 4])], {"axis": -1}),
+    ("Gather", nn.GatherOp, [X, ints([[-1, 2], [1, 0]])], {"axis": 1}),
+    ("Gather", nn.GatherOp, [X, ints([[0, 2], [1, 4]])], {"axis": 2}),
     ("GatherElements", nn.GatherElementsOp, [count(3, 2), CORNER], {}),
     ("GatherElements", nn.GatherElementsOp, [count(2, 3), CORNER], {"axis": -1}),
     ("GatherND", nn.GatherNdOp, [X, ints([[0, 1], [2, -1]])], {}),
