@@ -33,7 +33,7 @@ from ...dialects.plan import BufferOp, LaunchOp, OutputOp, ViewOp
 from ...dialects.types import buffer_bytes, buffer_type
 from ..interpreter import main_function
 from ..schedule.copies import Copy, Inverse, reach
-from ..schedule.estimate import estimate
+from ..schedule.estimate import estimate, keeps_streams, scattered
 from ..targets import find_target
 from .plan_memory import root_of
 from .users import Users
@@ -208,17 +208,27 @@ class Dropping:
     def _reached(
         self, detour: Detour, neighbour: LaunchOp, places: Sequence[int]
     ) -> NestOp | None:
-        nest: NestOp | None = self.nests[neighbour.kernel_name]
-        if nest.schedule.loops.data:
+        old = self.nests[neighbour.kernel_name]
+        if old.schedule.loops.data:
             return None
+        nest: NestOp | None = old
         for place in places:
             nest = reach(nest, place, detour.inverse, buffer_type(detour.new))
             if nest is None:
                 return None
+        if self.least >= 0 and not self._keeps_pace(old, nest):
+            return None
         way = "to" if detour.writing else "from"
         name = self._free_name(f"{neighbour.kernel_name}_{way}")
         nest.properties["sym_name"] = StringAttr(name)
         return nest
+
+    def _keeps_pace(self, old: NestOp, new: NestOp) -> bool:
+        """Whether a kernel still reaches memory as it should, whatever else it gains."""
+        target = self.target
+        return scattered(new, target) <= scattered(old, target) and keeps_streams(
+            new, target
+        )
 
     def _free_name(self, name: str) -> str:
         """A name that no nest has, nor had."""

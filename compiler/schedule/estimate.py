@@ -7,10 +7,50 @@ from math import prod
 from ...backends.target import Target
 from ...dialects.kernel.nest import NestOp
 from ...dialects.kernel.schedule import ScheduleAttr
-from .join import settle
 from .generate import GATHER, Generator
 from .items import ItemGenerator
+from .join import settle
 from .writer import Vector, tile_cost
+
+
+def scattered(nest: NestOp, target: Target) -> int:
+    """
+    How many accesses of a nest that reduces have lanes that are no neighbours. Where
+    nothing is reduced, squares may be transposed.
+    """
+    info = settle(nest.clone(), target)
+    vector = Generator(info, target).vector()
+    if vector.dim is None or not info.reduces:
+        return 0
+    return sum(
+        info.lane_stride(access, vector.dim, vector.lanes) not in (0, 1)
+        for access in info.accesses
+        if vector.dim in access.dims
+    )
+
+
+def keeps_streams(nest: NestOp, target: Target) -> bool:
+    """
+    Whether the loops of a sum of products walk what no cache holds as it lies in memory.
+    """
+    info = settle(nest.clone(), target)
+    if info.contraction is None:
+        return True
+    loops = Generator(info, target).schedule().loops
+    reduced = {d.name_hint: d for d in info.reduced}
+    walked = [
+        (reduced[loop.dim.data], loop.step.data)
+        for loop in loops
+        if loop.mapping.data == "serial" and loop.dim.data in reduced
+    ]
+    for factor in info.contraction[1:]:
+        if factor is None or factor.bytes <= target.cache:
+            continue
+        dims = [(dim, s) for dim, s in walked if not factor.flat.in_quotient(dim)]
+        strides = [factor.flat.coefficient(dim) * step for dim, step in dims]
+        if strides != sorted(strides, reverse=True):
+            return False
+    return True
 
 
 def estimate(nest: NestOp, target: Target) -> float:

@@ -238,6 +238,38 @@ def test_lanes_stay_neighbours() -> None:
     assert operations(module) == ["add", "transpose", "matmul"]
 
 
+@pytest.mark.parametrize(("outputs", "apart"), [(64, False), (512, True)])
+def test_weights_that_no_cache_holds_are_read_in_order(
+    outputs: int, apart: bool
+) -> None:
+    """Pixels before blocks of channels, which memory has the other way around."""
+    build = NetworkBuilder([1, 16, 4, 4])
+    weights = build.constant(np.ones((64, 16, 1, 1), np.float32))
+    x = build.add(nn.ReluOp, build.add(nn.ConvOp, build.values[0], weights))
+    more = build.constant(np.ones((64, 64, 1, 1), np.float32))
+    x = build.add(nn.FlattenOp, build.add(nn.ConvOp, x, more))
+    build.add(nn.MatmulOp, x, build.constant(np.ones((1024, outputs), np.float32)))
+
+    names = operations(lowered(build.finish()))
+
+    assert ("flatten" in names) == apart
+
+
+def test_a_sum_does_not_scatter_its_lanes() -> None:
+    """A shuffle of channels stays, and reads what a grouped convolution wrote."""
+    build = NetworkBuilder([1, 3, 56, 56])
+    first = build.constant(np.ones((24, 3, 3, 3), np.float32))
+    x = build.add(nn.ConvOp, build.values[0], first, pads=[1] * 4)
+    weights = build.constant(np.ones((112, 6, 1, 1), np.float32))
+    x = build.add(nn.ReluOp, build.add(nn.ConvOp, x, weights, group=4))
+    x = build.add(nn.ChannelShuffleOp, x, group=4)
+    depthwise = build.constant(np.ones((112, 1, 3, 3), np.float32))
+    x = build.add(nn.ConvOp, x, depthwise, group=112, pads=[1] * 4)
+    build.add(nn.ConvOp, x, build.constant(np.ones((16, 112, 1, 1), np.float32)))
+
+    assert "channel_shuffle" in operations(lowered(build.finish()))
+
+
 def test_split_columns_are_shared_by_threads() -> None:
     """Queries, keys and values of windows: columns that no cache holds."""
     build = NetworkBuilder([1, 4 * 49, 384])
