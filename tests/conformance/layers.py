@@ -372,11 +372,11 @@ def winograd() -> Iterator[Case]:
             pads = {"tile": tile, "pads": [1, 0, 1, 2]}
             yield Case(nn.WinogradInputOp, (x,), pads, 1e-4)
             outputs = [2, size[0], size[1]]
-            tiles = 2 * -(-size[0] // tile) * -(-size[1] // tile)
+            tiles = 2, -(-size[0] // tile), -(-size[1] // tile)
             points = (tile + 2) ** 2
             u, v = (
                 numbers((points, 5, channels), 3),
-                numbers((points, channels, tiles), 4),
+                numbers((points, channels, *tiles), 4),
             )
             yield case(nn.WinogradProductOp, v, u)
             sizes = {"tile": tile, "sizes": outputs}

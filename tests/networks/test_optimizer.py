@@ -133,7 +133,7 @@ def test_strides_of_resnet_50() -> None:
 
 
 def test_strides_of_resnet_50_v15() -> None:
-    module = ResNet(50, original=False).module
+    module = ResNet(50, original=False, size=64).module
 
     optimized(module)
 
