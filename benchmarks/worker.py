@@ -101,7 +101,8 @@ def difference(outputs: list[Array], expected: list[Array] | None) -> float | No
         if not np.isfinite(wide[~same]).all() or not np.isfinite(right[~same]).all():
             return float("inf")
         scale = float(np.abs(right[np.isfinite(right)]).max(initial=0)) or 1.0
-        worst = max(worst, float(np.abs(wide - right)[~same].max(initial=0)) / scale)
+        apart = np.abs(wide[~same] - right[~same])
+        worst = max(worst, float(apart.max(initial=0)) / scale)
     return worst
 
 
