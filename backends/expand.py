@@ -21,6 +21,7 @@ from xdsl.dialects import arith
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.kernel.access import LoadOp, StoreOp
+from ..dialects.kernel.affine import LANE
 from ..dialects.kernel.chain import LocalOp
 from ..dialects.kernel.loops import FuncOp, LoopOp, YieldOp
 from ..dialects.kernel.tiles import (
@@ -36,7 +37,6 @@ from ..dialects.kernel.tiles import (
 from ..dialects.types import buffer_type
 from .accesses import Accesses
 from .leaves import Body, Index, Lines, Scope, Tile
-from .places import LANE
 
 
 class Expander(Accesses, ABC):

@@ -11,6 +11,7 @@ from xdsl.ir import Attribute, BlockArgument, Operation, SSAValue
 
 from ..dialects.kernel.access import LoadOp, StoreOp
 from ..dialects.kernel.affine import (
+    LANE,
     Counter,
     Linear,
     Term,
@@ -22,8 +23,6 @@ from ..dialects.kernel.loops import LoopOp
 from ..dialects.kernel.tiles import TileType
 from ..dialects.types import buffer_type
 from .leaves import Access, Index, Leaves, Place, Scope
-
-LANE = "lane"
 
 
 class Places(Leaves, ABC):

@@ -56,34 +56,18 @@ def cpu_target(triple: str, cpu: str, features: str) -> Target:
     arm = triple.startswith(("aarch64", "arm64"))
     details["fused"] = arm or "fma" in enabled
     if "avx512f" in enabled:
-        return Target(
-            "cpu",
-            lanes=16,
-            halves=cpu in HALVING,
-            registers=32,
-            accumulators=28,
-            scratch=SCRATCH,
-            prefetches=True,
-            transposes=True,
-            details=details,
-        )
-    if "avx2" in enabled:
-        return Target(
-            "cpu",
-            lanes=8,
-            registers=16,
-            accumulators=12,
-            scratch=SCRATCH,
-            prefetches=True,
-            transposes=True,
-            details=details,
-        )
-    registers = 32 if arm else 16
+        lanes, registers, accumulators = 16, 32, 28
+    elif "avx2" in enabled:
+        lanes, registers, accumulators = 8, 16, 12
+    else:
+        lanes, registers = 4, 32 if arm else 16
+        accumulators = registers - 6
     return Target(
         "cpu",
-        lanes=4,
+        lanes=lanes,
+        halves=lanes == 16 and cpu in HALVING,
         registers=registers,
-        accumulators=registers - 6,
+        accumulators=accumulators,
         scratch=SCRATCH,
         prefetches=True,
         transposes=True,

@@ -33,7 +33,7 @@ from ...dialects.plan import BufferOp, LaunchOp, OutputOp, ViewOp
 from ...dialects.types import buffer_bytes, buffer_type
 from ..interpreter import main_function
 from ..schedule.copies import Copy, Inverse, reach
-from ..schedule.estimate import estimate, keeps_streams, scattered
+from ..schedule.estimate import Estimate, estimate
 from ..targets import find_target
 from .plan_memory import root_of
 from .users import Users
@@ -92,7 +92,7 @@ class Dropping:
     target: Target
     least: float
     """What a change has to gain."""
-    costs: dict[str, float] = field(default_factory=dict[str, float])
+    estimates: dict[str, Estimate] = field(default_factory=dict[str, Estimate])
     made: dict[Any, NestOp | None] = field(default_factory=dict[Any, NestOp | None])
     names: set[str] = field(default_factory=set[str])
 
@@ -191,10 +191,14 @@ class Dropping:
 
     def cost(self, nest: NestOp) -> float:
         """The cost of a nest."""
+        return self.estimate(nest).cost
+
+    def estimate(self, nest: NestOp) -> Estimate:
+        """What a nest would be like."""
         name = nest.sym_name.data
-        if name not in self.costs:
-            self.costs[name] = estimate(nest, self.target)
-        return self.costs[name]
+        if name not in self.estimates:
+            self.estimates[name] = estimate(nest, self.target)
+        return self.estimates[name]
 
     def reached(self, detour: Detour, neighbour: LaunchOp) -> NestOp | None:
         """The kernel of `neighbour` with the copy in its indices."""
@@ -216,19 +220,15 @@ class Dropping:
             nest = reach(nest, place, detour.inverse, buffer_type(detour.new))
             if nest is None:
                 return None
-        if self.least >= 0 and not self._keeps_pace(old, nest):
-            return None
         way = "to" if detour.writing else "from"
         name = self._free_name(f"{neighbour.kernel_name}_{way}")
         nest.properties["sym_name"] = StringAttr(name)
-        return nest
+        return nest if self.least < 0 or self._keeps_pace(old, nest) else None
 
     def _keeps_pace(self, old: NestOp, new: NestOp) -> bool:
         """Whether a kernel still reaches memory as it should, whatever else it gains."""
-        target = self.target
-        return scattered(new, target) <= scattered(old, target) and keeps_streams(
-            new, target
-        )
+        after = self.estimate(new)
+        return after.streams and after.scattered <= self.estimate(old).scattered
 
     def _free_name(self, name: str) -> str:
         """A name that no nest has, nor had."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects.builtin import DenseArrayBase, TensorType, i64
+from xdsl.dialects.builtin import TensorType
 from xdsl.dialects.func import ReturnOp
 from xdsl.ir import Block, SSAValue
 
@@ -26,7 +26,7 @@ from ...dialects.nn.base import NNOp, constant_ints, integer, normalized_axis
 from ...dialects.nn.movement import ConcatOp, SplitOp
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.nn.slicing import SliceOp
-from ...dialects.types import shape_of
+from ...dialects.types import integer_array, shape_of
 from .rewrite import FunctionPass
 
 PARTS = "parts"
@@ -85,7 +85,7 @@ class Placer:
             if self._read_in_place(Link(result, op.x, axis, start))
         ]
         if len(placed) == len(op.results):
-            op.attributes[PARTS] = DenseArrayBase.from_list(i64, placed)
+            op.attributes[PARTS] = integer_array(placed)
             self.count += 1
             return
         for result in op.results:
@@ -97,7 +97,7 @@ class Placer:
         if len(cut) != 1 or any(r.step != 1 for r in ranges):
             return
         if self._read_in_place(Link(op.output, op.x, cut[0], ranges[cut[0]].start)):
-            op.attributes[PARTS] = DenseArrayBase.from_list(i64, [0])
+            op.attributes[PARTS] = integer_array([0])
             self.count += 1
 
     def _read_in_place(self, link: Link) -> bool:
@@ -126,7 +126,7 @@ class Placer:
                 placed.append(index)
             start += shape_of(operand)[axis]
         if placed:
-            op.attributes[PARTS] = DenseArrayBase.from_list(i64, placed)
+            op.attributes[PARTS] = integer_array(placed)
             self.count += 1
 
     def _write_in_place(self, op: ConcatOp, link: Link) -> bool:

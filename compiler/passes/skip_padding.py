@@ -25,13 +25,13 @@ from itertools import product
 from math import prod
 
 import numpy as np
-from xdsl.dialects.builtin import DenseArrayBase, i64
 from xdsl.ir import Block
 
 from ...dialects.const import constant_array
 from ...dialects.nn import ConvOp
 from ...dialects.nn.phases import Range, ranges_of, whole_range
 from ...dialects.nn.windows import Window
+from ...dialects.types import integer_array
 from .reasons import applied, decline, is_kept
 from .rewrite import FunctionPass
 
@@ -67,7 +67,7 @@ class SkipPaddingPass(FunctionPass):
                 decline(op, self.name, reason, rewrite="padding skipped")
                 continue
             before = op.flops()
-            op.properties["split"] = DenseArrayBase.from_list(i64, split)
+            op.properties["split"] = integer_array(split)
             share = f"{op.flops() / before:.0%} of the products are left"
             applied(self.name, [op], op, share)
             count += 1

@@ -11,6 +11,7 @@ from xdsl.dialects import arith
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
 from ...dialects.kernel.affine import (
+    LANE,
     Linear,
     Quotient,
     flatten,
@@ -20,7 +21,7 @@ from ...dialects.kernel.affine import (
 from ...dialects.kernel.nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
 from ...dialects.types import buffer_type, dtype_of
 
-LANE, OUTER, TILE = "lane", "outer", "tile"
+OUTER, TILE = "outer", "tile"
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,11 @@ class NestInfo:
                 continue
             return reduce, *(self._source(o) for o in factors.operands)  # pyright: ignore
         return None
+
+    @property
+    def factors(self) -> tuple[Access | None, ...]:
+        """The reads behind the factors of the contraction, if there is one."""
+        return () if self.contraction is None else self.contraction[1:]
 
     def _source(self, value: SSAValue) -> Access | None:
         """The read behind a factor, through casts."""

@@ -22,7 +22,7 @@ from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel.access import StoreOp
-from ...dialects.kernel.affine import Linear
+from ...dialects.kernel.affine import LANE, Linear
 from ...dialects.kernel.chain import ChainOp, LocalOp
 from ...dialects.kernel.loops import FuncOp, LoopOp, YieldOp
 from ...dialects.kernel.nest import NestOp, ReduceOp, WriteOp
@@ -35,7 +35,7 @@ from ...dialects.kernel.tiles import (
     tile_type,
 )
 from .facts import WALKED, Loop, Root
-from .places import LANE, Piece
+from .places import Piece
 from .scalars import identity
 from .values import NestValues, Scope
 

@@ -113,6 +113,10 @@ class Chain:
         whole = prod(axis.size for axis in self.axes)
         return sum(link.bytes for link in self.links) * prod(steps) // whole
 
+    def shares(self, steps: Sequence[int]) -> int:
+        """How many blocks of `steps` there are."""
+        return prod(ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True))
+
     def blocks(self, most: int) -> tuple[int, ...] | None:
         """
         How far a block reaches along each axis, so that what links hold takes at most
@@ -120,17 +124,15 @@ class Chain:
         """
         steps = [axis.size for axis in self.axes]
         for number, axis in enumerate(self.axes):
-            shares = prod(
-                ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True)
-            )
+            shares = self.shares(steps)
             if self.room(steps) <= most and shares >= SHARES:
                 break
             steps[number] = 1
             each = self.room(steps)
             fits = min(most // max(1, each), axis.size * shares // SHARES)
             steps[number] = even_block(axis.size, max(1, fits))
-        shares = prod(ceil(a.size / s) for a, s in zip(self.axes, steps, strict=True))
-        return tuple(steps) if self.room(steps) <= most and shares >= SHARES else None
+        fits = self.room(steps) <= most and self.shares(steps) >= SHARES
+        return tuple(steps) if fits else None
 
 
 def even_block(size: int, most: int) -> int:
@@ -176,14 +178,12 @@ class Finder:
     def link(self, buffer: SSAValue) -> Link | None:
         """The link of a buffer in the arena that one launch writes, one other reads."""
         users = [use.operation for use in buffer.uses]
-        if not isinstance(buffer.owner, BufferOp) or len(set(users)) != 2:
+        launches = {user for user in users if isinstance(user, LaunchOp)}
+        if not isinstance(buffer.owner, BufferOp) or len(users) != 2:
             return None
-        first, second = users[0], users[-1]
-        if len(users) != 2 or not isinstance(first, LaunchOp):
+        if len(launches) != 2:
             return None
-        if not isinstance(second, LaunchOp):
-            return None
-        writer, reader = sorted((first, second), key=self.order.__getitem__)
+        writer, reader = sorted(launches, key=self.order.__getitem__)
         cuts = _cuts(
             self.info(writer),
             list(writer.buffers).index(buffer),

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from xdsl.dialects.builtin import AffineMapAttr, DenseArrayBase, i64
+from xdsl.dialects.builtin import AffineMapAttr
 from xdsl.ir import BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from ...dialects.kernel.affine import Linear, linear
 from ...dialects.kernel.nest import NestOp, ReadOp, ReduceOp, WriteOp
+from ...dialects.types import integer_array
 from .analysis import NestInfo
+from .edit import reduce_over, set_indices
 
 
 def collapse(nest: NestOp) -> NestInfo:
@@ -72,14 +74,9 @@ def merge(nest: NestOp, outer: BlockArgument, inner: BlockArgument) -> None:
         if isinstance(op, ReadOp | WriteOp):
             _rewrite(op, outer, inner, size, extents)
         elif isinstance(op, ReduceOp) and outer in op.dims:
-            kept = [d for d in op.dims if d is not outer]
-            replacement = ReduceOp(op.kind.data, op.value, kept, op.init)
-            replacement.result.name_hint = op.result.name_hint
-            nest.body.block.insert_op_before(replacement, op)
-            op.result.replace_all_uses_with(replacement.result)
-            nest.body.block.erase_op(op)
+            reduce_over(op, [d for d in op.dims if d is not outer])
     nest.body.block.erase_arg(outer)
-    nest.properties["sizes"] = DenseArrayBase.from_list(i64, sizes)
+    nest.properties["sizes"] = integer_array(sizes)
 
 
 def _rewrite(
@@ -116,14 +113,7 @@ def _rewrite(
                 for e in old.data.results
             )
             op.properties[name] = AffineMapAttr(AffineMap(len(indices), 0, results))
-    position = 1 if isinstance(op, ReadOp) else 2
-    rest = op.operands[position + len(op.indices) :]
-    op.operands = [*op.operands[:position], *indices, *rest]
-    if isinstance(op, WriteOp):
-        from xdsl.dialects.builtin import i32
-
-        segments = [1, 1, len(indices), len(rest)]
-        op.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, segments)
+    set_indices(op, indices)
 
 
 def _dimension(place: Hashable) -> AffineExpr:

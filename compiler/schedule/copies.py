@@ -16,18 +16,16 @@ from typing import cast
 
 from xdsl.dialects.builtin import (
     AffineMapAttr,
-    DenseArrayBase,
     IndexType,
     MemRefType,
-    i32,
-    i64,
 )
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.ir.affine import AffineDimExpr, AffineExpr, AffineMap
 
 from ...dialects.kernel.affine import Counter, Linear, Quotient, flatten, linear
 from ...dialects.kernel.nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
-from ...dialects.types import buffer_type
+from ...dialects.types import buffer_type, integer_array
+from .edit import reduce_over, set_indices
 
 Access = ReadOp | WriteOp
 
@@ -230,13 +228,14 @@ def split(nest: NestOp, dim: BlockArgument, divisor: int) -> bool:
     counts = sizes[at] // divisor, divisor
     for op in list(dict.fromkeys(users)):
         if isinstance(op, ReduceOp):
-            _reduce_over(op, dim, [outer, inner])
+            parts = [(outer, inner) if d is dim else (d,) for d in op.dims]
+            reduce_over(op, [part for pair in parts for part in pair])
             continue
         assert isinstance(op, ReadOp | WriteOp | IndexOp)
         _respell(op, dim, outer, inner, divisor)
     nest.body.block.erase_arg(dim)
     sizes[at : at + 1] = counts
-    nest.properties["sizes"] = DenseArrayBase.from_list(i64, sizes)
+    nest.properties["sizes"] = integer_array(sizes)
     for op in nest.body.block.ops:
         if isinstance(op, ReadOp | WriteOp) and _is_movable(op):
             _put(op, place_of(op, sizes_of(nest)))
@@ -247,17 +246,6 @@ def _free(names: set[str | None], name: str) -> str:
     while name in names:
         name += "_"
     return name
-
-
-def _reduce_over(op: ReduceOp, dim: SSAValue, parts: Sequence[SSAValue]) -> None:
-    dims = [part for d in op.dims for part in (parts if d is dim else [d])]
-    new = ReduceOp(op.kind.data, op.value, dims, op.init)
-    new.result.name_hint = op.result.name_hint
-    block = op.parent
-    assert block is not None
-    block.insert_op_before(new, op)
-    op.result.replace_all_uses_with(new.result)
-    block.erase_op(op)
 
 
 def _respell(
@@ -281,7 +269,7 @@ def _respell(
                 e.replace_dims_and_symbols(new, []) for e in old.data.results
             )
             op.properties[name] = AffineMapAttr(AffineMap(len(indices), 0, results))
-    _set_indices(op, indices)
+    set_indices(op, indices)
 
 
 def _put(op: Access, place: Sequence[Linear]) -> None:
@@ -293,13 +281,4 @@ def _put(op: Access, place: Sequence[Linear]) -> None:
 
     results = tuple(index.expression(spell) for index in place)
     op.properties["map"] = AffineMapAttr(AffineMap(len(used), 0, results))
-    _set_indices(op, [cast("SSAValue", key) for key in used])
-
-
-def _set_indices(op: Access | IndexOp, indices: Sequence[SSAValue]) -> None:
-    start = {ReadOp: 1, WriteOp: 2, IndexOp: 0}[type(op)]
-    rest = op.operands[start + len(op.indices) :]
-    op.operands = [*op.operands[:start], *indices, *rest]
-    if isinstance(op, WriteOp):
-        segments = [1, 1, len(indices), len(rest)]
-        op.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, segments)
+    set_indices(op, [cast("SSAValue", key) for key in used])

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 from ...backends.target import Target
 from ...dialects.kernel.nest import NestOp
 from ...dialects.kernel.schedule import ScheduleAttr
-from .generate import GATHER, Generator
-from .items import ItemGenerator
+from .analysis import Access, NestInfo
+from .generate import GATHER
+from .items import generator_for
 from .join import settle
 from .writer import Vector, tile_cost
 
 
-def scattered(nest: NestOp, target: Target) -> int:
+@dataclass(frozen=True)
+class Estimate:
+    """What a nest would be like with the schedule that it would get."""
+
+    cost: float
+    """About how many instructions it takes."""
+    scattered: int
     """
-    How many accesses of a nest that reduces have lanes that are no neighbours. Where
-    nothing is reduced, squares may be transposed.
+    Accesses whose lanes are no neighbours, when it reduces; where nothing is reduced,
+    squares may be transposed.
     """
+    streams: bool
+    """Whether a sum of products walks what no cache holds as it lies in memory."""
+
+
+def estimate(nest: NestOp, target: Target) -> Estimate:
+    """The facts about a nest that decide between nests that do the same."""
     info = settle(nest.clone(), target)
-    vector = Generator(info, target).vector()
+    generator = generator_for(info, target)
+    vector = generator.vector()
+    if target.items > 1 and vector.dim is not None:
+        vector = Vector(vector.dim, min(target.items, info.sizes[vector.dim]))
+    cost = generator.access_cost(vector.dim, vector.lanes)
+    if info.contraction is None:
+        return Estimate(cost, _scattered(info, vector), streams=True)
+    schedule = generator.schedule()
+    return Estimate(
+        _tiled(info, vector, schedule, cost),
+        _scattered(info, vector),
+        all(a is None or _in_order(info, a, schedule, target) for a in info.factors),
+    )
+
+
+def _scattered(info: NestInfo, vector: Vector) -> int:
     if vector.dim is None or not info.reduces:
         return 0
     return sum(
@@ -29,53 +58,39 @@ def scattered(nest: NestOp, target: Target) -> int:
     )
 
 
-def keeps_streams(nest: NestOp, target: Target) -> bool:
-    """
-    Whether the loops of a sum of products walk what no cache holds as it lies in memory.
-    """
-    info = settle(nest.clone(), target)
-    if info.contraction is None:
+def _in_order(
+    info: NestInfo, factor: Access, schedule: ScheduleAttr, target: Target
+) -> bool:
+    """Whether the loops over a sum walk a factor as it lies, if no cache holds it."""
+    if factor.bytes <= target.cache:
         return True
-    loops = Generator(info, target).schedule().loops
     reduced = {d.name_hint: d for d in info.reduced}
-    walked = [
-        (reduced[loop.dim.data], loop.step.data)
-        for loop in loops
-        if loop.mapping.data == "serial" and loop.dim.data in reduced
+    strides = [
+        factor.flat.coefficient(dim) * loop.step.data
+        for loop in schedule.loops
+        if loop.mapping.data == "serial"
+        and (dim := reduced.get(loop.dim.data)) is not None
+        and not factor.flat.in_quotient(dim)
     ]
-    for factor in info.contraction[1:]:
-        if factor is None or factor.bytes <= target.cache:
-            continue
-        dims = [(dim, s) for dim, s in walked if not factor.flat.in_quotient(dim)]
-        strides = [factor.flat.coefficient(dim) * step for dim, step in dims]
-        if strides != sorted(strides, reverse=True):
-            return False
-    return True
+    return strides == sorted(strides, reverse=True)
 
 
-def estimate(nest: NestOp, target: Target) -> float:
+def _tiled(
+    info: NestInfo, vector: Vector, schedule: ScheduleAttr, cost: float
+) -> float:
     """
-    About how many instructions `nest` takes.
+    The cost of a sum of products in register tiles.
 
-    A sum of products runs in register tiles: tiles that are partly empty take as long as
-    full ones, and what lanes have to gather is gathered again for each row of tiles.
+    Tiles that are partly empty take as long as full ones, and what lanes have to gather is
+    gathered again for each row of tiles.
     """
-    info = settle(nest.clone(), target)
-    generator = (ItemGenerator if target.items > 1 else Generator)(info, target)
-    vector = generator.vector()
-    lanes = vector.lanes
-    if target.items > 1 and vector.dim is not None:
-        lanes = min(target.items, info.sizes[vector.dim])
-    cost = generator.access_cost(vector.dim, lanes)
-    if info.contraction is None:
-        return cost
     sizes = {d.name_hint or "": info.sizes[d] for d in info.nest.dims}
-    rows, registers = _tile(generator.schedule(), vector, sizes)
+    rows, registers = _tile(schedule, vector, sizes)
     points = prod(sizes.values())
-    for factor in info.contraction[1:]:
+    for factor in info.factors:
         if factor is not None and vector.dim in factor.dims:
             assert vector.dim is not None
-            if info.lane_stride(factor, vector.dim, lanes) not in (0, 1):
+            if info.lane_stride(factor, vector.dim, vector.lanes) not in (0, 1):
                 cost += GATHER * points / prod(step for _, step in rows)
     return cost * _waste(rows, registers)
 

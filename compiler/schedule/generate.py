@@ -251,7 +251,7 @@ def schedule_nest(nest: NestOp, target: Target) -> None:
 
     Parallel loops that are there already are kept as blocks: what follows walks a block.
     """
-    from .items import ItemGenerator
+    from .items import generator_for
 
     blocks = nest.schedule.loops.data
     info = settle(nest, target)
@@ -259,8 +259,7 @@ def schedule_nest(nest: NestOp, target: Target) -> None:
         for loop in blocks:
             if loop.dim.data == dim.name_hint:
                 info.sizes[dim] = min(loop.step.data, info.sizes[dim])
-    generator = ItemGenerator if target.items > 1 else Generator
-    schedule = generator(info, target).schedule()
+    schedule = generator_for(info, target).schedule()
     if blocks:
         loops = [*blocks, *(loop.inside_a_block() for loop in schedule.loops)]
         schedule = ScheduleAttr(ArrayAttr(loops))

@@ -15,7 +15,9 @@ from math import ceil, prod
 from xdsl.dialects.builtin import ArrayAttr
 from xdsl.ir import SSAValue
 
+from ...backends.target import Target
 from ...dialects.kernel.schedule import ScheduleAttr
+from .analysis import NestInfo
 from .generate import Generator
 from .writer import Vector, tile_cost
 
@@ -76,3 +78,8 @@ class ItemGenerator(Generator):
         steady = [a for a in (left, right) if a is not None and shared in a.dims]
         rows = [d for d in kept if all(d not in a.dims for a in steady)]
         return rows[-1] if rows else None
+
+
+def generator_for(info: NestInfo, target: Target) -> Generator:
+    """The generator that writes schedules for a target's lanes."""
+    return (ItemGenerator if target.items > 1 else Generator)(info, target)

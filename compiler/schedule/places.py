@@ -10,11 +10,9 @@ from xdsl.dialects.builtin import IndexType, i64
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
-from ...dialects.kernel.affine import Counter, Linear, linear
+from ...dialects.kernel.affine import LANE, Counter, Linear, linear
 from ...dialects.kernel.tiles import TileType
 from .facts import NestFacts
-
-LANE = "lane"
 
 
 @dataclass(frozen=True)

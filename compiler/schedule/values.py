@@ -15,12 +15,12 @@ from xdsl.dialects.builtin import IntegerAttr, i1, i64
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 
 from ...dialects.kernel.access import LoadOp
-from ...dialects.kernel.affine import Linear, flatten
+from ...dialects.kernel.affine import LANE, Linear, flatten
 from ...dialects.kernel.loops import YieldOp
 from ...dialects.kernel.nest import IndexOp, ReadOp, ReduceOp, WriteOp
 from ...dialects.kernel.tiles import ApplyOp, PositionOp, TileType, tile_type
 from ...dialects.types import buffer_type, integers
-from .places import LANE, NestPlaces, Piece
+from .places import NestPlaces, Piece
 from .scalars import combine, identity
 
 

@@ -27,6 +27,9 @@ from xdsl.ir.affine import (
     AffineSymExpr,
 )
 
+LANE = "lane"
+"""The counter of a register's lanes."""
+
 
 @dataclass(frozen=True, init=False, eq=False)
 class Counter:

@@ -15,14 +15,12 @@ from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
-from .affine import Linear, linear
+from .affine import LANE, Linear, linear
 
 if TYPE_CHECKING:
     from .access import LoadOp, StoreOp
     from .loops import FuncOp
     from .nest import NestOp
-
-LANE = "lane"
 
 
 def buffer_shape(type_: Attribute) -> tuple[int, ...]:

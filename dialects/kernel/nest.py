@@ -54,7 +54,7 @@ from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from ..types import integers
+from ..types import integer_array, integers
 from .bounds import check_nest
 from .schedule import MAPPINGS, ScheduleAttr
 from .text import parse_place, print_place
@@ -90,7 +90,7 @@ class ReadOp(IRDLOperation):
         properties: dict[str, Attribute | None] = {"map": AffineMapAttr(map_)}
         if guard is not None:
             properties["guard"] = AffineMapAttr(guard[0])
-            properties["bounds"] = DenseArrayBase.from_list(i64, list(guard[1]))
+            properties["bounds"] = integer_array(guard[1])
             properties["fill"] = guard[2]
         super().__init__(
             operands=[buffer, indices], properties=properties, result_types=[result]
@@ -307,7 +307,7 @@ class NestOp(IRDLOperation):
         super().__init__(
             properties={
                 "sym_name": StringAttr(name),
-                "sizes": DenseArrayBase.from_list(i64, list(sizes)),
+                "sizes": integer_array(sizes),
                 "schedule": schedule or ScheduleAttr.of(""),
             },
             regions=[body],
