@@ -65,7 +65,8 @@ NETWORK = (
 LOWERING = (
     "network,require-shapes,remove-empty,decompose,infer-shapes,fold-constants,"
     "remove-identity,cse,dce,"
-    'use-winograd{{target="{target}" choose="{winograd}"}},skip-padding,'
+    'use-winograd{{target="{target}" choose="{winograd}"}},'
+    'use-strassen{{target="{target}" choose="{strassen}"}},skip-padding,'
     'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'
     "place-parts,fuse-epilogues,legal,"
     'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'
@@ -133,7 +134,8 @@ def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
 def passes_text(target: str, options: CompileOptions) -> str:
     """All passes and stages of this compilation."""
     name, network = target_name(target, options), network_text(options)
-    return pipeline_text(name, network, options.conversion.data_type, options.winograd)
+    ways = options.winograd, options.strassen
+    return pipeline_text(name, network, options.conversion.data_type, *ways)
 
 
 def network_text(options: CompileOptions) -> str:
@@ -150,11 +152,12 @@ def pipeline_text(
     network: str | None = None,
     data_type: str = "FP32",
     winograd: str = "auto",
+    strassen: str = "auto",
 ) -> str:
     """All passes and stages of a compilation, as `ovc-opt -p` takes them."""
     if data_type == "FP16":
-        winograd = "never"  # its weights take four times the room
-    lowering = LOWERING.format(target=target, winograd=winograd)
+        winograd = strassen = "never"  # their weights take more room
+    lowering = LOWERING.format(target=target, winograd=winograd, strassen=strassen)
     if data_type == "FP16":
         lowering = lowering.replace("copy-outputs", f"{HALVES},copy-outputs", 1)
     return f"{network or NETWORK},{lowering}"

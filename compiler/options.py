@@ -106,6 +106,9 @@ class CompileOptions:
     winograd: str = "auto"
     """Whether 3x3 convolutions may run in tiles: auto or never."""
 
+    strassen: str = "auto"
+    """Whether products may take seven products of halves for eight: auto or never."""
+
     device_type: str | None = None
     """The type of OpenCL device, "cpu" or "gpu", to schedule for; None is "cpu"."""
 
@@ -140,8 +143,9 @@ class CompileOptions:
         for name in ("pipeline", "cpu", "device_type"):
             if getattr(self, name) is not None:
                 record[name] = getattr(self, name)
-        if self.winograd != "auto":
-            record["winograd"] = self.winograd
+        for name in ("winograd", "strassen"):
+            if getattr(self, name) != "auto":
+                record[name] = getattr(self, name)
         return record
 
 

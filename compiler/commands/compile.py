@@ -62,6 +62,13 @@ def compile_command(
             help="3x3 convolutions in tiles, with fewer products: auto or never.",
         ),
     ] = "auto",
+    strassen: Annotated[
+        str,
+        typer.Option(
+            metavar="WHEN",
+            help="Matrices in quadrants, with seven products for eight: auto or never.",
+        ),
+    ] = "auto",
     print_ir_after: Annotated[
         list[str] | None, typer.Option(metavar="STAGE", help="Print IR after a stage.")
     ] = None,
@@ -93,10 +100,11 @@ def compile_command(
         raise typer.BadParameter(
             f"'{target}' is neither cpu nor gpu", param_hint="--target"
         )
-    if winograd not in ("auto", "never"):
-        raise typer.BadParameter(
-            f"'{winograd}' is neither auto nor never", param_hint="--winograd"
-        )
+    for way, when in (("winograd", winograd), ("strassen", strassen)):
+        if when not in ("auto", "never"):
+            raise typer.BadParameter(
+                f"'{when}' is neither auto nor never", param_hint=f"--{way}"
+            )
     if json and print_ir_after:
         raise typer.BadParameter("--json and --print-ir-after exclude each other")
     place = artifact or options.artifact or Path(f"{model.stem}.ovc")
@@ -121,6 +129,7 @@ def compile_command(
             pipeline=pipeline,
             cpu=cpu,
             winograd=winograd,
+            strassen=strassen,
             device_type=opencl_device_type() if target == "gpu" else None,
             check_every_pass=verbose,
             cache=None if no_cache or (watched and not tune) else default_folder(),

@@ -43,6 +43,7 @@ from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
 from .skip_padding import SkipPaddingPass
 from .trim_kernels import TrimKernelsPass
+from .use_strassen import UseStrassenPass
 from .use_winograd import UseWinogradPass
 
 PASSES: tuple[type[ModulePass], ...] = (
@@ -72,6 +73,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     RemoveEmptyPass,
     CopyOutputsPass,
     DecomposePass,
+    UseStrassenPass,
     UseWinogradPass,
     SkipPaddingPass,
     HalveWeightsPass,

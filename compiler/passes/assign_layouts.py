@@ -14,7 +14,7 @@ of zeros; where it cannot have one (an input, an output) a copy gets it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import Float16Type, Float32Type, TensorType
@@ -36,6 +36,7 @@ from ...dialects.nn.pool import AveragePoolOp, GlobalPool, LpPoolOp, Pool
 from ...dialects.nn.reshape import Reshaping
 from ...dialects.nn.resize import InterpolateOp, ResizeOp
 from ...dialects.nn.slicing import PadOp
+from ...dialects.nn.strassen import StrassenLeftOp, StrassenOutputOp
 from ...dialects.nn.winograd import (
     WinogradInputOp,
     WinogradOutputOp,
@@ -138,6 +139,8 @@ class Chooser:
             return self._convolution_in_blocks(op)
         if isinstance(op, Winograd):
             return True
+        if isinstance(op, StrassenLeftOp | StrassenOutputOp):
+            return bool(integer(op.merged))
         if isinstance(op, ConcatOp):
             return self._concat_in_blocks(op)
         if isinstance(op, ChannelShuffleOp):
@@ -260,8 +263,10 @@ class Chooser:
             width = self._width(
                 outputs, prod(shape_of(op.output)[d] for d, _ in kernel)
             )
-            if groups > 1 and self.lanes % outputs:
-                width = min(width, outputs)  # a block never holds parts of two groups
+            if groups > 1 and outputs % self.lanes == 0:
+                width = gcd(width, outputs)  # a block never holds parts of two groups
+            elif groups > 1 and self.lanes % outputs:
+                width = min(width, outputs)
             order = [(outer, 1), *around, (inner, 1), *kernel]
             if self._is_blocked(op.x) and shape_of(op.w)[inner] > self.lanes:
                 order.append((inner, self.lanes))
@@ -271,11 +276,17 @@ class Chooser:
     def _pack_matmul(self, op: MatmulOp | GemmOp, dim: int) -> None:
         """Columns, which are dimension `dim` of the weights, side by side."""
         shape = shape_of(op.operands[1])
-        if len(shape) != 2 or shape[dim] < self.lanes // 2:
+        if len(shape) < 2:
             return
-        rows = prod(shape_of(op.output)) // shape[dim]
-        width = self._width(shape[dim], rows)
-        self._pack(op, 1, LayoutAttr.of([(dim, 1), (1 - dim, 1), (dim, width)]))
+        *outer, upper, inner = range(len(shape))
+        wide, deep = (inner, upper) if dim else (upper, inner)
+        if shape[wide] < self.lanes // 2:
+            return
+        matrices = prod(shape[d] for d in outer)
+        rows = prod(shape_of(op.output)) // (matrices * shape[wide])
+        width = self._width(shape[wide], rows)
+        order = [(d, 1) for d in (*outer, wide, deep)]
+        self._pack(op, 1, LayoutAttr.of([*order, (wide, width)]))
 
     def _pack_points(self, op: WinogradProductOp) -> None:
         """`[points, outputs, inputs]`: the block of inputs follows that of outputs."""

@@ -22,12 +22,20 @@ from ...dialects.layout import LayoutAttr, layout_of, with_layout
 from ...dialects.nn.common import Elementwise
 from ...dialects.nn.layer_norm import LayerNormOp, RmsNormOp
 from ...dialects.nn.linear import MatmulOp
+from ...dialects.nn.strassen import StrassenLeftOp, StrassenOutputOp
 from ...dialects.types import element_type, shape_of
 from ..targets import find_target
 from .rewrite import FunctionPass
 
-WRITERS = (Elementwise, LayerNormOp, MatmulOp, RmsNormOp)
-READERS = (Elementwise, LayerNormOp, RmsNormOp)
+WRITERS = (
+    Elementwise,
+    LayerNormOp,
+    MatmulOp,
+    RmsNormOp,
+    StrassenLeftOp,
+    StrassenOutputOp,
+)
+READERS = (Elementwise, LayerNormOp, RmsNormOp, StrassenLeftOp)
 
 FEWEST_ROWS = 4
 SHORTEST_ROW = 128

@@ -33,7 +33,7 @@ arithmetic waits for memory.
 PARTS = (4, 2, 1)
 """Blocks that take these parts of the room are tried, the smallest first."""
 
-AGAIN = 1 / 8
+AGAIN = 1 / 3
 """
 What it costs to read a byte once more, if a cache does not hold it until the next block,
 against a byte that goes to memory or comes from there.

@@ -29,6 +29,7 @@ from . import (
     resize,
     rnn,
     slicing,
+    strassen,
     winograd,
 )
 from .activation import (
@@ -218,6 +219,7 @@ from .slicing import (
     PadOp,
     SliceOp,
 )
+from .strassen import StrassenLeftOp, StrassenOutputOp, StrassenRightOp
 from .symbols import SymbolsAttr
 from .winograd import (
     WinogradInputOp,
@@ -250,6 +252,7 @@ FAMILIES = (
     resize,
     rnn,
     slicing,
+    strassen,
     winograd,
 )
 OPS: tuple[type[NNOp], ...] = tuple(op for family in FAMILIES for op in family.OPS)
@@ -389,6 +392,9 @@ __all__ = [
     "SplitOp",
     "SqrtOp",
     "SqueezeOp",
+    "StrassenLeftOp",
+    "StrassenOutputOp",
+    "StrassenRightOp",
     "SubOp",
     "SwishOp",
     "SymbolsAttr",

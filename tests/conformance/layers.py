@@ -384,7 +384,26 @@ def winograd() -> Iterator[Case]:
             yield Case(nn.WinogradOutputOp, (v,), sizes, 1e-4)
 
 
+def strassen() -> Iterator[Case]:
+    """Even and odd rows, as matrices and as pixels of blocked channels."""
+    for rows in (1, 2, 7, 16):
+        a, b = numbers((rows, 34), 1), numbers((34, 18), 2)
+        yield case(nn.StrassenLeftOp, a)
+        yield case(nn.StrassenRightOp, K(b))
+        products, bias = numbers((7, -(-rows // 2), 9), 3), numbers((18,), 4)
+        yield case(nn.StrassenOutputOp, products, size=rows)
+        yield case(nn.StrassenOutputOp, products, bias, size=rows)
+        image, across = numbers((2, 64, rows, 5), 5), {"merged": 1, "columns": 1}
+        yield Case(nn.StrassenLeftOp, (image,), {**across, "rows": 2}, between=True)
+        points = numbers((2, 7 * 32, -(-rows // 2), 5), 6)
+        sizes = {**across, "rows": 2, "size": rows}
+        yield Case(nn.StrassenOutputOp, (points,), sizes, between=True)
+    weights = numbers((64, 96, 1, 1), 7)
+    yield case(nn.StrassenRightOp, K(weights), rows=1, columns=0, merged=1)
+
+
 CASES = [
+    *strassen(),
     *winograd(),
     *windows(nn.ConvOp, CONVOLUTIONS),
     *windows(nn.ConvTransposeOp, TRANSPOSED),
