@@ -289,10 +289,11 @@ class Chooser:
         self._pack(op, 1, LayoutAttr.of([*order, (wide, width)]))
 
     def _pack_points(self, op: WinogradProductOp) -> None:
-        """`[points, outputs, inputs]`: the block of inputs follows that of outputs."""
+        """`[points, outputs, inputs, taps]`: the block of inputs follows all others."""
         _, outputs, *tiles = shape_of(op.output)
         width = self._width(outputs, prod(tiles))
-        order = [(0, 1), (1, 1), (2, 1), (2, self.lanes), (1, width)]
+        outer = [(dim, 1) for dim in range(len(shape_of(op.u)))]
+        order = [*outer, (2, self.lanes), (1, width)]
         self._pack(op, 1, LayoutAttr.of(order))
 
     def _width(self, outputs: int, rows: int) -> int:
@@ -307,6 +308,6 @@ def padding_of(
     op: ConvOp | ConvTransposeOp | AveragePoolOp | LpPoolOp | WinogradInputOp,
 ) -> Halo:
     """How much padding an operation reads around each spatial dimension."""
-    if isinstance(op, ConvOp | ConvTransposeOp):
+    if isinstance(op, ConvOp | ConvTransposeOp | WinogradInputOp):
         return op.halo()
     return [(window.begin, window.reach) for window in op.windows()]

@@ -18,17 +18,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ArrayAttr, MemRefType, ModuleOp, StringAttr
+from xdsl.dialects.builtin import (
+    AffineMapAttr,
+    ArrayAttr,
+    MemRefType,
+    ModuleOp,
+    StringAttr,
+)
 from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel.chain import ChainOp, LocalOp, StageOp
-from ...dialects.kernel.nest import NestOp
+from ...dialects.kernel.nest import NestOp, ReadOp, WriteOp
 from ...dialects.kernel.schedule import LoopAttr, ScheduleAttr
 from ...dialects.plan import LaunchOp
 from ...dialects.types import buffer_type
 from ..interpreter import main_function
 from ..schedule.chains import Chain, Finder
+from ..schedule.edit import set_indices
+from ..schedule.links import Part
 from ..targets import find_target
 
 
@@ -113,17 +122,32 @@ class Writer:
         for old, new in places.items():
             new.name_hint = old.name_hint
         copies: list[NestOp] = []
+        axes = [
+            (axis, step)
+            for axis, step in zip(chain.axes, steps, strict=True)
+            if step < axis.size
+        ]
         for number, launch in enumerate(chain.stages):
             nest = self.nests[launch.kernel_name].clone()
             nest.properties["sym_name"] = StringAttr(f"{name}_{number}")
+            parts = [chain.parts(axis)[number] for axis, _ in axes]
             loops = [
-                LoopAttr.of("parallel", axis.dims[number].name_hint or "", step)
-                for axis, step in zip(chain.axes, steps, strict=True)
-                if step < axis.size
+                LoopAttr.of("parallel", part.dim.name_hint or "", step)
+                for part, (_, step) in zip(parts, axes, strict=True)
             ]
             nest.properties["schedule"] = ScheduleAttr(ArrayAttr(loops))
+            for (axis, _), part in zip(axes, parts, strict=True):
+                for link, place in zip(chain.links, axis.places, strict=True):
+                    if part.start and link.buffer in launch.buffers:
+                        buffer = list(launch.buffers).index(link.buffer)
+                        walk_from_zero(nest, nest.buffers[buffer], place, part)
+            starts = [part.start for part in parts]
             body.add_op(
-                StageOp(f"{name}_{number}", [places[b] for b in launch.buffers])
+                StageOp(
+                    f"{name}_{number}",
+                    [places[b] for b in launch.buffers],
+                    starts if any(starts) else (),
+                )
             )
             copies.append(nest)
         module = self.main.parent
@@ -137,3 +161,18 @@ class Writer:
             nest = self.nests[name]
             nest.detach()
             nest.erase()
+
+
+def walk_from_zero(nest: NestOp, buffer: SSAValue, place: int, part: Part) -> None:
+    """`buffer[..., dim + start, ...]`  ==>  `buffer[..., dim, ...]`, in place."""
+    dim = nest.dims[part.dim.index]
+    for op in nest.body.block.ops:
+        if not isinstance(op, ReadOp | WriteOp) or op.buffer is not buffer:
+            continue
+        indices = list(op.indices)
+        if dim not in indices:
+            indices.append(dim)
+        results = list(op.map.data.results)
+        results[place] = AffineExpr.dimension(indices.index(dim))
+        op.properties["map"] = AffineMapAttr(AffineMap(len(indices), 0, tuple(results)))
+        set_indices(op, indices)

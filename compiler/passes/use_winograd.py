@@ -6,18 +6,23 @@ Compute 3x3 convolutions with stride 1 as Winograd does, where that is faster.
 `u` is `winograd_weights(w)`, computed here. The cost of each way is counted in
 multiplications at the processor's peak:
 
-    direct  9 P O C             + STREAM bytes(w)
-    F(m)    (m + 2)² T O C / e  + STREAM bytes(u) + MOVE (bytes of x, points, products, y)
+    direct  9 K P O C             + STREAM bytes(w)
+    F(m)    (m + 2)² K T O C / e  + STREAM bytes(u) + MOVE (bytes of x, points, products, y)
 
-for `P` pixels, `T` tiles, `O` and `C` channels; `e` is the share of the peak that a product
-with so few rows reaches. The least cost wins, unless it wins little or its rounding error,
-measured on random pixels with the layer's own weights, is above the bound.
+for `P` pixels, `T` tiles, `O` and `C` channels, and `K` taps in depth: an image may have
+dimensions before rows and columns, in which the kernel and its stride are any. `e` is the
+share of the peak that a product with so few rows reaches. The least cost wins, unless it
+wins little or its rounding error, measured on random pixels with the layer's own weights,
+is above the bound.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import Float32Type
@@ -32,6 +37,8 @@ from ...dialects.nn import (
     WinogradWeightsOp,
 )
 from ...dialects.nn.base import integer
+from ...dialects.nn.phases import ranges_of
+from ...dialects.nn.windows import Window
 from ...dialects.nn.winograd_tiles import TAPS, TILES, Tile, both_sides
 from ...dialects.types import Array, element_type, shape_of
 from ...runtime.errors import CompileError
@@ -115,30 +122,45 @@ class Layer:
     """A convolution that could be computed in tiles."""
 
     weights: Array
-    """`[O, C, 3, 3]`"""
+    """`[O, C, depth taps..., 3, 3]`"""
     images: int
-    source: tuple[int, int]
-    """Height and width of the input."""
-    size: tuple[int, int]
-    """Height and width of the output."""
-    pads: tuple[int, ...]
+    windows: tuple[Window, ...]
+    """Geometry of depth, rows and columns."""
 
     @staticmethod
     def of(op: ConvOp) -> Layer | None:
         """The layer, when it is a 3x3 convolution of constants with stride 1."""
-        x, w = shape_of(op.x), shape_of(op.w)
-        if len(x) != 4 or w[2:] != (TAPS, TAPS) or integer(op.group) != 1:
+        w = shape_of(op.w)
+        if len(w) < 4 or w[-2:] != (TAPS, TAPS) or integer(op.group) != 1:
             return None
         if not isinstance(op.w.owner, ConstantOp) or not all(
             isinstance(element_type(v), Float32Type) for v in op.operands
         ):
             return None
-        rows, columns = windows = op.windows()
-        if any(g.stride != 1 or g.dilation != 1 for g in windows):
+        windows = op.windows()
+        if any(g.stride != 1 or g.dilation != 1 for g in windows[-2:]):
             return None
-        pads = rows.begin, columns.begin, rows.end, columns.end
-        size = rows.output, columns.output
-        return Layer(op.w.owner.array, x[0], (x[2], x[3]), size, pads)
+        return Layer(op.w.owner.array, shape_of(op.x)[0], tuple(windows))
+
+    @property
+    def depth(self) -> tuple[Window, ...]:
+        """The dimensions that keep their pixels: those before rows and columns."""
+        return self.windows[:-2]
+
+    @property
+    def pads(self) -> list[int]:
+        """Of rows and columns: all begins, then all ends."""
+        return pads_of(self.windows[-2:])
+
+    @property
+    def source(self) -> tuple[int, ...]:
+        """Spatial sizes of the input."""
+        return tuple(w.input for w in self.windows)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Spatial sizes of the output."""
+        return tuple(w.output for w in self.windows)
 
     @property
     def outputs(self) -> int:
@@ -148,21 +170,46 @@ class Layer:
     def inputs(self) -> int:
         return self.weights.shape[1]
 
+    @property
+    def images_of(self) -> list[tuple[int, float]]:
+        """
+        For each range of depths that see the same taps: how many images they are, and
+        their share of all taps.
+        """
+        taps = prod(w.kernel for w in self.depth)
+        return [
+            (
+                self.images * prod(r.outputs for r in part),
+                prod(r.taps for r in part) / taps,
+            )
+            for part in product(*map(ranges_of, self.depth))
+        ]
+
     def direct_cost(self) -> float:
         """Multiplications of the direct convolution, and its weights' way."""
-        pixels = self.images * prod(self.size)
-        return self.weights.size * (pixels + STREAM * 4)
+        pixels = prod(w.output for w in self.windows[-2:])
+        return sum(
+            share * self.weights.size * (images * pixels + STREAM * 4)
+            for images, share in self.images_of
+        )
 
     def cost(self, tile: Tile) -> float:
         """The same in tiles."""
-        pairs = self.inputs * self.outputs * tile.points
-        tiles = self.images * prod(map(tile.count, self.size))
-        points = tiles * tile.points * (self.inputs + self.outputs)
+        pairs = self.weights.size // TAPS**2 * tile.points
+        tiles = prod(tile.count(w.output) for w in self.windows[-2:])
+        products = sum(
+            share * pairs * (max(images * tiles, FLIGHT / 2) + STREAM * 4)
+            for images, share in self.images_of
+        )
+        depths = [
+            self.inputs * prod(w.input for w in self.depth),
+            self.outputs * prod(w.output for w in self.depth),
+        ]
+        points = self.images * tiles * tile.points * sum(depths)
         pixels = self.images * (
             self.inputs * prod(self.source) + self.outputs * prod(self.size)
         )
-        waiting = max(tiles, FLIGHT / 2)
-        return pairs * (waiting + STREAM * 4) + MOVE * 4 * (2 * points + pixels)
+        return products + MOVE * 4 * (2 * points + pixels)
 
 
 def expand(op: ConvOp, layer: Layer, tile: Tile) -> None:
@@ -171,7 +218,8 @@ def expand(op: ConvOp, layer: Layer, tile: Tile) -> None:
     weights = WinogradWeightsOp.make(op.w, tile=m)
     weights.output.name_hint = op.w.name_hint
     points = WinogradInputOp.make(op.x, tile=m, pads=layer.pads)
-    products = WinogradProductOp.make(points.output, weights.output)
+    geometry = depth_properties(layer.depth)
+    products = WinogradProductOp.make(points.output, weights.output, **geometry)
     sizes = [layer.images, *layer.size]
     output = WinogradOutputOp.make(products.output, op.b, tile=m, sizes=sizes)
     applied("use-winograd", [op], output, f"F({m}x{m}, 3x3)")
@@ -183,6 +231,19 @@ def expand(op: ConvOp, layer: Layer, tile: Tile) -> None:
         source.erase()
 
 
+def pads_of(windows: Sequence[Window]) -> list[int]:
+    """All begins, then all ends."""
+    return [w.begin for w in windows] + [w.end for w in windows]
+
+
+def depth_properties(depth: Sequence[Window]) -> dict[str, Any]:
+    """What a product says of its depth dimensions; nothing when there are none."""
+    if not depth:
+        return {}
+    strides, dilations = [w.stride for w in depth], [w.dilation for w in depth]
+    return {"strides": strides, "pads": pads_of(depth), "dilations": dilations}
+
+
 def sampled_error(
     weights: Array, tile: Tile, tiles: int = 4, outputs: int = 32
 ) -> float:
@@ -190,8 +251,9 @@ def sampled_error(
     The largest rounding error in some tiles of random pixels, of their largest output.
 
     The pixels are positive, as after a rectifier: sums then grow, and so does the error.
+    Taps in depth are more channels.
     """
-    some = weights[:outputs]
+    some = weights[:outputs].reshape(min(outputs, len(weights)), -1, TAPS, TAPS)
     channels = some.shape[1]
     size = (tiles, channels, tile.inputs, tile.inputs)
     normal = np.random.default_rng(0).standard_normal(size)

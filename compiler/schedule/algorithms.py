@@ -15,8 +15,8 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import astuple, dataclass
+from math import isfinite, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +33,7 @@ from ...dialects.nn.winograd_tiles import TILES, Tile
 from ...dialects.plan import LaunchOp
 from ...dialects.types import element_of, tensor
 from ..interpreter import main_function
-from ..passes.use_winograd import Layer, UseWinogradPass, sampled_error
+from ..passes.use_winograd import Layer, UseWinogradPass, pads_of, sampled_error
 from ..targets import find_target
 from .table import LayerTimes, Table
 from .tuner import GAIN, ROUNDS, Budget, cold_buffers
@@ -128,16 +128,16 @@ class TunedWinograd(UseWinogradPass):
 
 def layer_key(layer: Layer, target: Target, table: Table) -> str:
     """What the times of a layer depend on."""
-    facts = [layer.weights.shape, layer.images, layer.source, layer.size, layer.pads]
+    facts = [layer.weights.shape, layer.images, *map(astuple, layer.windows)]
     return table.digest(json.dumps(["conv", *facts]), target)
 
 
 def described(layer: Layer) -> str:
     """A layer for people."""
-    height, width = layer.size
+    kernel = "x".join(map(str, layer.weights.shape[2:]))
     return (
-        f"3x3 convolution of {layer.inputs} channels to {layer.outputs}, "
-        f"{height} by {width} pixels"
+        f"{kernel} convolution of {layer.inputs} channels to {layer.outputs}, "
+        f"{' by '.join(map(str, layer.size))} pixels"
         + f" of {layer.images} images"
         * (layer.images > 1)
     )
@@ -212,12 +212,17 @@ def layer_module(layer: Layer) -> ModuleOp:
     inputs = (layer.images, layer.inputs, *layer.source)
     block = Block(arg_types=[tensor(inputs, element_of(np.float32))])
     shape = layer.weights.shape
-    spread = (2 / (9 * layer.inputs)) ** 0.5
+    spread = (2 / prod(shape[1:])) ** 0.5
     normal = np.random.default_rng(0).standard_normal(shape, np.float32) * spread
     weights = ConstantOp(normal.astype(np.float32))
     bias = ConstantOp(np.zeros(layer.outputs, np.float32))
     conv = ConvOp.make(
-        block.args[0], weights.output, bias.output, pads=list(layer.pads)
+        block.args[0],
+        weights.output,
+        bias.output,
+        strides=[w.stride for w in layer.windows],
+        pads=pads_of(layer.windows),
+        dilations=[w.dilation for w in layer.windows],
     )
     block.add_ops([weights, bias, conv, ReturnOp(*conv.results)])
     types = [a.type for a in block.args], [r.type for r in conv.results]

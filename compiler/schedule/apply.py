@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import product
-from typing import TypeAlias
 
 from xdsl.context import Context
 from xdsl.dialects import arith
@@ -34,20 +32,12 @@ from ...dialects.kernel.tiles import (
     TileType,
     tile_type,
 )
+from ...dialects.types import integers
 from .facts import WALKED, Loop, Root
 from .places import Piece
 from .scalars import identity
+from .segments import Segment, joint_shares, own_share, segments
 from .values import NestValues, Scope
-
-Segment: TypeAlias = "tuple[int, int, int]"
-"""(start, count, size): steps of one size along a dimension."""
-
-
-def segments(extent: int, step: int) -> list[Segment]:
-    """Whole steps, then what remains."""
-    count, rest = divmod(extent, step)
-    whole = [(0, count, step)] if count else []
-    return whole + ([(count * step, 1, rest)] if rest else [])
 
 
 class Lowering(NestValues):
@@ -63,21 +53,30 @@ class Lowering(NestValues):
         self.bind(entry.args)
         return grid_function(self.nest.sym_name.data, entry, [self])
 
-    def bind(self, buffers: Sequence[SSAValue], local: Sequence[SSAValue] = ()) -> None:
-        """Say which buffers of a function are meant, and which of them hold one block."""
+    def bind(
+        self,
+        buffers: Sequence[SSAValue],
+        local: Sequence[SSAValue] = (),
+        starts: Sequence[int] = (),
+    ) -> None:
+        """
+        Say which buffers of a function are meant, which of them hold one block, and where
+        the grid's loops begin in those of a chain.
+        """
         self.buffer = dict(zip(self.nest.buffers, buffers, strict=True))
         self.local = frozenset(b for b, own in self.buffer.items() if own in local)
         loops = [
             loop for loop in self.loops if loop[1] in self.shared and loop[0] in WALKED
         ]
         self.grid = [loop for loop in loops if loop[0] == "parallel"]
+        self.starts = list(starts) or [0] * len(self.grid)
         self.inner = [loop for loop in loops if loop[0] != "parallel"]
 
     @property
-    def shares(self) -> list[tuple[Segment, ...]]:
-        """The grid loops: a segment of each parallel loop, all combinations."""
-        whole = [segments(self.size(dim), step) for _, dim, step in self.grid]
-        return list(product(*whole))
+    def walked(self) -> list[tuple[int, int]]:
+        """Where each grid loop begins and ends in that of the chain."""
+        sizes = [self.size(dim) for _, dim, _ in self.grid]
+        return [(a, a + n) for a, n in zip(self.starts, sizes, strict=True)]
 
     def run(self, block: Block, share: Sequence[Segment]) -> None:
         """Write what happens at a point of a grid loop, whose body is `block`."""
@@ -321,13 +320,16 @@ class Lowering(NestValues):
 
 def grid_function(name: str, entry: Block, stages: Sequence[Lowering]) -> FuncOp:
     """A function whose grid loops run all stages, one after another, at each point."""
-    shares = stages[0].shares
-    assert all(stage.shares == shares for stage in stages), "stages have other blocks"
-    for share in shares:
+    steps = [step for _, _, step in stages[0].grid]
+    for stage in stages:
+        assert [step for _, _, step in stage.grid] == steps, "stages have other blocks"
+    for share in joint_shares(steps, [stage.walked for stage in stages]):
         block = Block(arg_types=[IndexType()] * max(1, len(share)))
         block.args[0].name_hint = None if share else "once"
         for stage in stages:
-            stage.run(block, share)
+            own = own_share(share, stage.walked)
+            if own is not None:
+                stage.run(block, own)
         block.add_op(YieldOp())
         extents = [count for _, count, _ in share] or [1]
         entry.add_op(LoopOp(extents, ["grid"] * len(extents), [], Region([block])))
@@ -351,7 +353,9 @@ def chain_function(chain: ChainOp, nests: Mapping[str, NestOp]) -> FuncOp:
     stages: list[Lowering] = []
     for stage in chain.stages:
         stages.append(Lowering(nests[stage.kernel_name]))
-        stages[-1].bind([places[b] for b in stage.buffers], local)
+        buffers = [places[b] for b in stage.buffers]
+        starts = () if stage.starts is None else integers(stage.starts)
+        stages[-1].bind(buffers, local, starts)
     return grid_function(chain.sym_name.data, entry, stages)
 
 

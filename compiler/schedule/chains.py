@@ -1,25 +1,27 @@
 """
 Which launches may share blocks: links between them, axes to cut, and what it saves.
 
-A *link* is a tensor that one launch writes and one other reads. An *axis* of a chain is a
-dimension that every stage has, and that indexes every link plainly: cut along it, a block
-of one stage needs one block of the stage before and nothing else.
+A *link* is a tensor that one operation writes and one other reads (`links.py`). An *axis*
+of a chain is a dimension that every stage has, and that indexes every link plainly: cut
+along it, a block of one stage needs one block of the stage before and nothing else. A stage
+may be a *group* of launches that write parts of one tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
 
-from xdsl.ir import BlockArgument, SSAValue
-from xdsl.ir.affine import AffineDimExpr
+from xdsl.ir import SSAValue
 
 from ...backends.target import Target
-from ...dialects.kernel.nest import NestOp, ReadOp
-from ...dialects.plan import BufferOp, LaunchOp
-from ...dialects.types import buffer_bytes, buffer_type
-from .analysis import Access, NestInfo
+from ...dialects.kernel.nest import NestOp
+from ...dialects.plan import LaunchOp
+from ...dialects.types import buffer_bytes
+from .analysis import NestInfo
+from .links import Link, Part, find_link
 
 SHARES = 8
 """Blocks that a chain needs at least, so that threads find work of even size."""
@@ -41,72 +43,56 @@ against a byte that goes to memory or comes from there.
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A dimension of a link's tensor, and the dimensions of both nests that walk it."""
-
-    place: int
-    writer: BlockArgument
-    reader: BlockArgument
-
-
-@dataclass(frozen=True)
-class Link:
-    """A tensor that `writer` hands to `reader`, and where it may be cut."""
-
-    buffer: SSAValue
-    writer: LaunchOp
-    reader: LaunchOp
-    cuts: tuple[Cut, ...]
-
-    @property
-    def bytes(self) -> int:
-        return buffer_bytes(self.buffer)
-
-
-@dataclass(frozen=True)
 class Axis:
-    """What is cut: a dimension of each stage, and its place in each link's tensor."""
+    """What is cut: the parts of each group, and its place in each link's tensor."""
 
-    dims: tuple[BlockArgument, ...]
+    parts: tuple[tuple[Part, ...], ...]
     places: tuple[int, ...]
     size: int
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Launches in order, the links between neighbours, and the axes they share."""
+    """Groups in order, the links between neighbours, and the axes they share."""
 
-    stages: tuple[LaunchOp, ...]
+    groups: tuple[tuple[LaunchOp, ...], ...]
     links: tuple[Link, ...]
     axes: tuple[Axis, ...]
 
+    @property
+    def stages(self) -> list[LaunchOp]:
+        """All launches, in order."""
+        return [launch for group in self.groups for launch in group]
+
+    def parts(self, axis: Axis) -> list[Part]:
+        """What each stage walks of an axis."""
+        return [part for group in axis.parts for part in group]
+
     @staticmethod
-    def of(link: Link, sizes: Mapping[SSAValue, int]) -> Chain:
-        """The chain of two launches; `sizes` are those of the first one's dimensions."""
-        axes = [
-            Axis((c.writer, c.reader), (c.place,), sizes[c.writer]) for c in link.cuts
-        ]
-        return Chain((link.writer, link.reader), (link,), tuple(axes))
+    def of(link: Link) -> Chain:
+        """The chain of two groups."""
+        axes = [Axis((c.writers, c.readers), (c.place,), c.size) for c in link.cuts]
+        return Chain((link.writers, link.readers), (link,), tuple(axes))
 
     def followed_by(self, link: Link) -> Chain:
-        """This chain and the launch that reads what its last one writes."""
+        """This chain and the group that reads what its last one writes."""
         axes = [
-            Axis((*a.dims, c.reader), (*a.places, c.place), a.size)
+            Axis((*a.parts, c.readers), (*a.places, c.place), a.size)
             for a in self.axes
             for c in link.cuts
-            if c.writer is a.dims[-1]
+            if c.writers == a.parts[-1]
         ]
-        return Chain((*self.stages, link.reader), (*self.links, link), tuple(axes))
+        return Chain((*self.groups, link.readers), (*self.links, link), tuple(axes))
 
     def preceded_by(self, link: Link) -> Chain:
-        """The launch that writes what the first one reads, and this chain."""
+        """The group that writes what the first one reads, and this chain."""
         axes = [
-            Axis((c.writer, *a.dims), (c.place, *a.places), a.size)
+            Axis((c.writers, *a.parts), (c.place, *a.places), a.size)
             for a in self.axes
             for c in link.cuts
-            if c.reader is a.dims[0]
+            if c.readers == a.parts[0]
         ]
-        return Chain((link.writer, *self.stages), (link, *self.links), tuple(axes))
+        return Chain((link.writers, *self.groups), (link, *self.links), tuple(axes))
 
     def room(self, steps: Sequence[int]) -> int:
         """Bytes of all links that a block of `steps` needs."""
@@ -147,7 +133,7 @@ def even_block(size: int, most: int) -> int:
 
 @dataclass(frozen=True)
 class Reading:
-    """A read of a stage for which blocks of other parts of the domain come again."""
+    """A read of a group for which blocks of other parts of the domain come again."""
 
     bytes: int
     parts: int
@@ -156,6 +142,28 @@ class Reading:
     """How many blocks read each part."""
     serves: int
     """Points of a block that need an element."""
+    least: int
+    """The same in the launch of the group that has the fewest points."""
+
+    def waits(self, room: int) -> bool:
+        """
+        Whether arithmetic waits for this read. The small launches of a group may have few
+        points if a cache of `room` bytes holds what they read.
+        """
+        few = self.least < ROWS and self.bytes / self.parts > room
+        return self.serves < ROWS or few
+
+    def joined(self, other: Reading | None) -> Reading:
+        """This read and the same of another launch of the group."""
+        if other is None:
+            return self
+        return Reading(
+            max(self.bytes, other.bytes),
+            max(self.parts, other.parts),
+            max(self.again, other.again),
+            max(self.serves, other.serves),
+            min(self.least, other.least),
+        )
 
 
 class Finder:
@@ -167,6 +175,7 @@ class Finder:
         self.order = {launch: number for number, launch in enumerate(launches)}
         self.nests, self.target = nests, target
         self.infos: dict[str, NestInfo] = {}
+        self.known: dict[SSAValue, Link | None] = {}
 
     def info(self, launch: LaunchOp) -> NestInfo:
         """Facts about the nest of a launch."""
@@ -176,25 +185,16 @@ class Finder:
         return self.infos[name]
 
     def link(self, buffer: SSAValue) -> Link | None:
-        """The link of a buffer in the arena that one launch writes, one other reads."""
-        users = [use.operation for use in buffer.uses]
-        launches = {user for user in users if isinstance(user, LaunchOp)}
-        if not isinstance(buffer.owner, BufferOp) or len(users) != 2:
-            return None
-        if len(launches) != 2:
-            return None
-        writer, reader = sorted(launches, key=self.order.__getitem__)
-        cuts = _cuts(
-            self.info(writer),
-            list(writer.buffers).index(buffer),
-            self.info(reader),
-            list(reader.buffers).index(buffer),
-        )
-        return Link(buffer, writer, reader, cuts) if cuts else None
+        """The link of a buffer, if it is one."""
+        if buffer not in self.known:
+            known = find_link(buffer, self.order.__getitem__, self.info)
+            self.known[buffer] = known
+        return self.known[buffer]
 
-    def links(self, launch: LaunchOp) -> list[Link]:
-        """The links that a launch writes or reads."""
-        found = [self.link(buffer) for buffer in launch.buffers]
+    def links(self, group: Sequence[LaunchOp]) -> list[Link]:
+        """The links that a group writes or reads."""
+        buffers = dict.fromkeys(b for launch in group for b in launch.buffers)
+        found = [self.link(buffer) for buffer in buffers]
         return [link for link in found if link is not None]
 
     def chains(self, least: int) -> list[tuple[Chain, tuple[int, ...]]]:
@@ -213,9 +213,9 @@ class Finder:
         chains: list[tuple[Chain, tuple[int, ...]]] = []
         for buffer in large:
             seed = self.link(buffer)
-            if seed is None or {seed.writer, seed.reader} & taken:
+            if seed is None or seed.launches & taken:
                 continue
-            chain = self._grown(Chain.of(seed, self.info(seed.writer).sizes), taken)
+            chain = self._grown(Chain.of(seed), taken)
             gain, steps = self.cut(chain)
             if gain > 0:
                 chains.append((chain, steps))
@@ -230,17 +230,17 @@ class Finder:
         )
 
     def _grown(self, chain: Chain, taken: set[LaunchOp]) -> Chain:
-        """The chain with the launches before and after that save more still."""
+        """The chain with the groups before and after that save more still."""
         while True:
-            first, last = chain.stages[0], chain.stages[-1]
+            first, last = chain.groups[0], chain.groups[-1]
             longer = [
                 chain.followed_by(link)
                 for link in self.links(last)
-                if link.writer is last and link.reader not in taken
+                if link.writers == last and not taken & set(link.readers)
             ] + [
                 chain.preceded_by(link)
                 for link in self.links(first)
-                if link.reader is first and link.writer not in taken
+                if link.readers == first and not taken & set(link.writers)
             ]
             best = max(longer, key=self.gain, default=chain)
             if self.gain(best) <= self.gain(chain):
@@ -267,93 +267,58 @@ class Finder:
         """Bytes that need not go through memory, less those that are read more often."""
         reads = [
             read
-            for number in range(len(chain.stages))
+            for number in range(len(chain.groups))
             for read in self._reads(chain, steps, number)
         ]
-        if any(read.serves < ROWS for read in reads):
+        room = self.target.cache - self.target.scratch
+        if any(read.waits(room) for read in reads):
             return -1
         saved = sum(2 * link.bytes for link in chain.links)
-        room = self.target.cache - self.target.scratch
         if sum(read.bytes / read.parts for read in reads) <= room:
             return saved
         return saved - sum(AGAIN * read.bytes * (read.again - 1) for read in reads)
 
     def _reads(
         self, chain: Chain, steps: Sequence[int], number: int
-    ) -> Iterator[Reading]:
-        """What a stage reads for several blocks, beside the links."""
-        launch, inside = chain.stages[number], {link.buffer for link in chain.links}
+    ) -> Iterable[Reading]:
+        """What a group reads for several blocks, beside the links."""
+        inside = {link.buffer for link in chain.links}
+        found: dict[tuple[SSAValue, int], Reading] = {}
+        for member, launch in enumerate(chain.groups[number]):
+            parts = [axis.parts[number][member] for axis in chain.axes]
+            seen: Counter[SSAValue] = Counter()
+            for buffer, reading in self._reads_of(launch, parts, steps, inside):
+                key = buffer, seen[buffer]
+                seen[buffer] += 1
+                found[key] = reading.joined(found.get(key))
+        return found.values()
+
+    def _reads_of(
+        self,
+        launch: LaunchOp,
+        parts: Sequence[Part],
+        steps: Sequence[int],
+        inside: set[SSAValue],
+    ) -> Iterator[tuple[SSAValue, Reading]]:
         info = self.info(launch)
         names: dict[SSAValue, SSAValue] = dict(
             zip(info.nest.buffers, launch.buffers, strict=True)
         )
         block, counts = dict(info.sizes), dict[SSAValue, int]()
-        for axis, step in zip(chain.axes, steps, strict=True):
-            block[axis.dims[number]] = step
-            counts[axis.dims[number]] = ceil(axis.size / step)
+        for part, step in zip(parts, steps, strict=True):
+            block[part.dim] = min(step, part.count)
+            counts[part.dim] = ceil(part.count / step)
         for access in info.accesses:
             again = prod(n for dim, n in counts.items() if dim not in access.dims)
-            if access.is_write or names[access.op.buffer] in inside or again == 1:
+            buffer = names[access.op.buffer]
+            if access.is_write or buffer in inside or again == 1:
                 continue
-            yield Reading(
+            serves = prod(n for dim, n in block.items() if dim not in access.dims)
+            reading = Reading(
                 prod(info.sizes[d] for d in access.dims) * access.width,
                 prod(n for dim, n in counts.items() if dim in access.dims),
                 again,
-                prod(n for dim, n in block.items() if dim not in access.dims),
+                serves,
+                serves,
             )
-
-
-def _cuts(
-    writer: NestInfo, written: int, reader: NestInfo, read: int
-) -> tuple[Cut, ...]:
-    """
-    The dimensions of a tensor that both nests walk plainly and in any order.
-
-    Args:
-        written: the tensor's place among the buffers of `writer`.
-        read: its place among those of `reader`.
-    """
-    theirs, ours = _accesses(writer, written), _accesses(reader, read)
-    if not theirs or any(a.is_write for a in ours):
-        return ()
-    if any(a.is_write and a not in theirs for a in writer.accesses):
-        return ()  # it writes something else as well, which somebody may wait for
-    cuts: list[Cut] = []
-    shape = buffer_type(writer.nest.buffers[written]).get_shape()
-    for place, size in enumerate(shape):
-        there, here = _plain(writer, theirs, place), _plain(reader, ours, place)
-        if there is None or here is None or size == 1:
-            continue
-        if writer.sizes[there] == size == reader.sizes[here]:
-            cuts.append(Cut(place, there, here))
-    return tuple(cuts)
-
-
-def _accesses(info: NestInfo, position: int) -> list[Access]:
-    buffer = info.nest.buffers[position]
-    return [access for access in info.accesses if access.op.buffer is buffer]
-
-
-def _plain(
-    info: NestInfo, accesses: Sequence[Access], place: int
-) -> BlockArgument | None:
-    """The parallel dimension that alone is the index at `place`, and stands nowhere else."""
-    found: set[SSAValue] = set()
-    for access in accesses:
-        op = access.op
-        if isinstance(op, ReadOp) and op.guard is not None:
-            return None
-        index = op.map.data.results[place]
-        if not isinstance(index, AffineDimExpr):
-            return None
-        dim = op.indices[index.position]
-        elsewhere = [
-            other
-            for number, other in enumerate(op.map.data.results)
-            if number != place and index.position in other.used_dims()
-        ]
-        if elsewhere or op.indices.count(dim) > 1:
-            return None
-        found.add(dim)
-    dim = found.pop() if len(found) == 1 else None
-    return dim if isinstance(dim, BlockArgument) and dim in info.shared else None
+            yield buffer, reading

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import (
+    DenseArrayBase,
     FlatSymbolRefAttrConstr,
     MemRefType,
     StringAttr,
@@ -27,7 +28,9 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
+    ParsePropInAttrDict,
     irdl_op_definition,
+    opt_prop_def,
     prop_def,
     region_def,
     result_def,
@@ -38,6 +41,8 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
+
+from ..types import integer_array
 
 
 @irdl_op_definition
@@ -58,13 +63,22 @@ class StageOp(IRDLOperation):
 
     name = "kernel.stage"
     kernel = prop_def(FlatSymbolRefAttrConstr)
+    starts = opt_prop_def(DenseArrayBase)
+    """
+    Where its domain begins in that of the chain, along each dimension of the blocks: it
+    runs in those blocks alone that it has points of. Zero by default.
+    """
     buffers = var_operand_def(MemRefType)
+    irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$kernel `(` $buffers `)` attr-dict `:` type($buffers)"
 
-    def __init__(self, kernel: str, buffers: Sequence[SSAValue]) -> None:
-        super().__init__(
-            operands=[list(buffers)], properties={"kernel": SymbolRefAttr(kernel)}
-        )
+    def __init__(
+        self, kernel: str, buffers: Sequence[SSAValue], starts: Sequence[int] = ()
+    ) -> None:
+        properties: dict[str, Attribute] = {"kernel": SymbolRefAttr(kernel)}
+        if starts:
+            properties["starts"] = integer_array(starts)
+        super().__init__(operands=[list(buffers)], properties=properties)
 
     @property
     def kernel_name(self) -> str:

@@ -193,6 +193,12 @@ def named(prefix: str, sizes: Sequence[int]) -> dict[str, int]:
     }
 
 
+def deep(prefix: str, sizes: Sequence[int]) -> dict[str, int]:
+    """The same for dimensions before rows and columns, such as `od`."""
+    names = spatial_names(len(sizes) + 2)[: len(sizes)]
+    return {prefix + name: size for name, size in zip(names, sizes, strict=True)}
+
+
 def elements_per_window(geometry: Sequence[Window]) -> int:
     """How many taps a kernel has."""
     return prod(w.kernel for w in geometry)

@@ -382,6 +382,19 @@ def winograd() -> Iterator[Case]:
             sizes = {"tile": tile, "sizes": outputs}
             yield Case(nn.WinogradOutputOp, (v, numbers((channels,), 5)), sizes, 1e-4)
             yield Case(nn.WinogradOutputOp, (v,), sizes, 1e-4)
+    yield from winograd_in_depth()
+
+
+def winograd_in_depth() -> Iterator[Case]:
+    """Tiles of images with a third dimension, whose borders see fewer taps."""
+    x, w = numbers((2, 17, 5, 6, 9), 1), numbers((18, 17, 3, 3, 3), 2)
+    yield case(nn.WinogradWeightsOp, K(w))
+    yield Case(nn.WinogradInputOp, (x,), {"pads": [1, 0, 1, 2]}, 1e-4)
+    v, u = numbers((36, 17, 2, 5, 2, 3), 3), numbers((36, 18, 17, 3), 4)
+    yield case(nn.WinogradProductOp, v, u, pads=[1, 1])
+    yield case(nn.WinogradProductOp, v, u, pads=[0, 2], strides=[2])
+    yield case(nn.WinogradProductOp, v, u, pads=[4, 4], dilations=[4])
+    yield Case(nn.WinogradOutputOp, (v,), {"sizes": [2, 5, 6, 9]}, 1e-4)
 
 
 def strassen() -> Iterator[Case]:

@@ -19,7 +19,7 @@ from ovc.dialects import nn
 from ovc.dialects.kernel.chain import ChainOp
 from ovc.dialects.kernel.nest import NestOp
 from ovc.dialects.plan import BufferOp, LaunchOp
-from ovc.dialects.types import buffer_type, shape_of
+from ovc.dialects.types import buffer_type, integers, shape_of
 from ovc.runtime.session import load
 from tile_machine import run_launches
 from xdsl.dialects.builtin import ModuleOp
@@ -121,6 +121,66 @@ def moved(draw: st.DrawFn) -> ModuleOp:
     y = build.add(nn.MatmulOp, x, w)
     y = build.add(nn.SoftmaxOp, y, axis=draw(st.sampled_from([2, 3])))
     return build.finish(build.add(nn.TransposeOp, y, perm=[0, 2, 1, 3]))
+
+
+def winograd(size: list[int]) -> ModuleOp:
+    """A 3x3 convolution of an image, of three dimensions perhaps, and what may follow."""
+    build = NetworkBuilder([1, 16, *size])
+    w = np.random.default_rng(0).standard_normal((16, 16, *[3] * len(size)), np.float32)
+    y = build.add(
+        nn.ConvOp, build.values[0], build.constant(w), pads=[1] * 2 * len(size)
+    )
+    return build.finish(build.add(nn.ReluOp, build.add(nn.AddOp, y, build.values[0])))
+
+
+@pytest.mark.parametrize(
+    ("cpu", "size", "scratch"),
+    [
+        ("cpu:x86-64-v4", [33, 38], 1 << 17),
+        ("cpu:x86-64-v3", [38, 33], 1 << 16),
+        ("cpu:x86-64-v4", [41, 70], 1 << 16),
+        ("cpu:x86-64", [37, 40], 1 << 16),
+        ("cpu:x86-64-v3", [5, 30, 33], 1 << 17),
+        ("cpu", [9, 32, 32], 1 << 17),
+    ],
+)
+def test_the_parts_of_an_operation_are_one_stage(
+    cpu: str, size: list[int], scratch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = winograd(size)
+    arrays = {
+        name: np.random.default_rng(1).standard_normal(a.shape).astype(np.float32)
+        for name, a in argument_arrays(module).items()
+    }
+    (expected,) = run_reference(module, arrays, np.float64)
+    text = driver.LOWERING.replace(
+        "chain-nests{{", f"chain-nests{{{{above=0 scratch={scratch} "
+    )
+    monkeypatch.setattr(driver, "LOWERING", text)
+    model = Model(module, driver.Path("tiles.onnx"), "0" * 64)
+    artifact = driver.compile_module(model, cpu, CompileOptions())
+
+    names = [k.name for k in artifact.manifest.kernels]
+    assert "chain_0" in names
+    assert not any("winograd" in name for name in names)
+    (got,) = load(artifact, "CPU")(arrays)
+    np.testing.assert_allclose(got, expected, atol=5e-6 * float(abs(expected).max()))
+
+
+@pytest.mark.parametrize(("size", "depths"), [([50, 70], 1), ([9, 50, 70], 3)])
+def test_cut_tiles_and_depths_are_stages(size: list[int], depths: int) -> None:
+    """Whole tiles, those that an end of a row cuts, of a column, of both; three depths."""
+    scratch = 1 << (16 if depths == 1 else 17)
+    module = lowered(winograd(size), "chain-nests", "cpu:x86-64-v4", scratch=scratch)
+
+    (names,) = stages(module)
+    assert names.count("winograd_output") == 4
+    assert names.count("winograd_product") == depths
+    (chain,) = chains(module)
+    last = [
+        integers(stage.starts) for stage in chain.stages if stage.starts is not None
+    ]
+    assert last == [(0, 17), (12, 0), (12, 17)]
 
 
 @pytest.mark.parametrize("cpu", CPUS)

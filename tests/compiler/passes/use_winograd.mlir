@@ -27,6 +27,25 @@ func.func @conv(%x: tensor<1x16x24x23xf32>, %b: tensor<16xf32>) -> tensor<1x16x2
   func.return %y : tensor<1x16x24x23xf32>
 }
 
+// In depth, a third dimension, the product is a convolution with any stride.
+// CHECK-LABEL: @depth
+// CHECK-NEXT:  %[[U:.+]] = const.constant #const.weight<{{.+}}> : tensor<36x16x16x2xf32>
+// CHECK-NEXT:  %[[V:.+]] = nn.winograd_input(%x) {tile = 4 : i64, pads = array<i64: 1, 1, 1, 1>} : (tensor<1x16x9x24x24xf32>) -> tensor<36x16x1x9x6x6xf32>
+// CHECK-NEXT:  %[[M:.+]] = nn.winograd_product(%[[V]], %[[U]]) {strides = array<i64: 2>, pads = array<i64: 1, 0>, dilations = array<i64: 1>} : {{.+}} -> tensor<36x16x1x5x6x6xf32>
+// CHECK-NEXT:  %[[Y:.+]] = nn.winograd_output(%[[M]]) {tile = 4 : i64, sizes = array<i64: 1, 5, 24, 24>} : {{.+}} -> tensor<1x16x5x24x24xf32>
+// CHECK-NEXT:  func.return %[[Y]]
+// TWO-LABEL:   @depth
+// AUTO-LABEL:  @depth
+// AUTO:        nn.winograd_input(%x) {tile = 4 : i64
+// NEVER-LABEL: @depth
+// NEVER:       nn.conv
+func.func @depth(%x: tensor<1x16x9x24x24xf32>) -> tensor<1x16x5x24x24xf32> {
+  %s = const.constant [16, 16, 2, 3, 3] : tensor<5xi64>
+  %w = nn.fill(%s) {value = 0.3 : f32} : (tensor<5xi64>) -> tensor<16x16x2x3x3xf32>
+  %y = nn.conv(%x, %w) {pads = array<i64: 1, 1, 1, 0, 1, 1>, strides = array<i64: 2, 1, 1>} : (tensor<1x16x9x24x24xf32>, tensor<16x16x2x3x3xf32>) -> tensor<1x16x5x24x24xf32>
+  func.return %y : tensor<1x16x5x24x24xf32>
+}
+
 // A stride, a dilation or a group makes it another convolution; so does another kernel.
 // CHECK-LABEL:   @others
 // CHECK-COUNT-4: nn.conv
