@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +31,44 @@ class Accesses(Places, ABC):
             tile.wide[own, width] = self.splat(cell, tile.type.element, width)
         return tile.wide[own, width]
 
+    def _factor(
+        self, tile: Tile, index: Index, width: int, seen: Counter[Index] | None
+    ) -> str:
+        """
+        `cell` for a product.
+
+        From the second product with an element on it is loaded again, where that costs
+        less than the register in which all of them would find it.
+
+        Args:
+            seen: how often each element was a factor; None: more loads would be in the
+                way of others, which wait for memory.
+        """
+        narrow = tile.type.width == 1 and width == self.reloads
+        if seen is None or not narrow or tile.again is None:
+            return self.cell(tile, index, width)
+        own = tuple(
+            0 if n == 1 else i for i, n in zip(index, tile.type.dims, strict=True)
+        )
+        seen[own] += 1
+        if seen[own] == 1:
+            return self.cell(tile, index, width)
+        return tile.again(own, seen[own], width)
+
     # loads
+
+    def _load_again(self, access: Access, index: Index, number: int, width: int) -> str:
+        """An element for all lanes, by a pointer of its own: nobody merges the loads."""
+        place = self.place(access, index)
+        assert isinstance(place, Place)
+        memo, key = self.scopes[-1].memo, ("again", place.pointer, number)
+        if key not in memo:
+            saved, self.out = self.out, self.scopes[-1].head
+            memo[key] = self.alias(place.pointer)
+            self.out = saved
+        there = replace(place, pointer=memo[key])
+        loaded = self.load(there, access.type, access.hint)
+        return self.splat(loaded, access.element, width)
 
     def _load(self, access: Access, index: Index) -> str:
         type_, fill, width = access.type, access.fill, access.width

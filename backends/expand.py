@@ -10,9 +10,10 @@ block is written where it is used, element by element; any other where it is def
 from __future__ import annotations
 
 from abc import ABC
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from itertools import product
 from math import prod
 from typing import Any
@@ -125,7 +126,22 @@ class Expander(Accesses, ABC):
             for tile, value in zip(start, op.init, strict=True)
         ]
         after = self.counted(self.names[counter], extent, mapping, carried, body)
-        self.values.update(zip(op.results, after, strict=True))
+        for result, tile in zip(op.results, after, strict=True):
+            self.values[result] = self._in_order(result, tile)
+
+    def _in_order(self, result: SSAValue, tile: Tile) -> Tile:
+        """
+        What a loop leaves, register by register: the formula and the store of one stand
+        before those of the next, and run beside the last steps of the loop.
+        """
+        own, type_ = result.owner, tile.type
+        assert isinstance(own, Operation)
+        users = [use.operation for use in result.uses]
+        if any(u.parent is not own.parent or isinstance(u, YieldOp) for u in users):
+            return tile
+        return Tile(
+            type_, lambda index: self.ordered(tile[index], type_.element, type_.width)
+        )
 
     # tiles
 
@@ -158,6 +174,10 @@ class Expander(Accesses, ABC):
         self.define(op, make)
         if _is_overtaken(op):
             self.values[op.result].force()
+        elif always and all(
+            use.operation.parent is op.parent for use in op.result.uses
+        ):
+            self.values[op.result].again = partial(self._load_again, access)
 
     @emit.register
     def _(self, op: StoreOp) -> None:
@@ -199,6 +219,7 @@ class Expander(Accesses, ABC):
         acc, lhs, rhs = (self.values[v] for v in op.operands)
         cells = dict(acc.force().cells)
         width, element = acc.type.width, acc.type.element
+        seen = None if _is_streamed(op) else Counter[Index]()
         sizes = [
             max(n)
             for n in zip(acc.type.dims, lhs.type.dims, rhs.type.dims, strict=True)
@@ -207,7 +228,7 @@ class Expander(Accesses, ABC):
             at = tuple(
                 0 if n == 1 else i for i, n in zip(point, acc.type.dims, strict=True)
             )
-            a, b = self.cell(lhs, point, width), self.cell(rhs, point, width)
+            a, b = self._factor(lhs, point, width, seen), self.cell(rhs, point, width)
             self.hint, self.last_use = op.result.name_hint, is_last_use(op.acc)
             cells[at] = self.fma(a, b, cells[at], element, width)
             self.hint, self.last_use = None, False
@@ -286,6 +307,12 @@ def is_last_use(value: SSAValue) -> bool:
     """Whether `value`, which a loop changes or made, has no reader but one."""
     made = isinstance(value.owner, Block | LoopOp | ContractOp | FoldOp)
     return made and value.has_one_use()
+
+
+def _is_streamed(op: ContractOp) -> bool:
+    """Whether a factor comes from so far that it is asked for ahead."""
+    loads = [o.owner for o in op.operands if isinstance(o.owner, LoadOp)]
+    return any(load.ahead is not None for load in loads)
 
 
 def _is_overtaken(op: LoadOp) -> bool:

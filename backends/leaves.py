@@ -37,6 +37,11 @@ class Tile:
     )
     last_use: bool = False
     """Whether a loop that carries it on is all that still reads it."""
+    again: Callable[[Index, int, int], str] | None = None
+    """
+    `again(index, number, width)` loads an element once more, for all lanes, and `number`
+    tells these loads apart; None when it must not, or what is in memory is no element.
+    """
 
     @property
     def indices(self) -> Iterator[Index]:
@@ -150,6 +155,11 @@ class Leaves(ABC):
         self.out = self.lines
         self.hint: str | None = None
         self.last_use = False
+        self.reloads = 0
+        """
+        Lanes of the registers whose products take an element from memory for nothing,
+        where a register that holds it in all lanes costs an instruction.
+        """
 
     # text
 
@@ -246,6 +256,14 @@ class Leaves(ABC):
         mask: str | int | None,
     ) -> None:
         """A register to single places, as in `gather`."""
+
+    def alias(self, pointer: str) -> str:
+        """The same pointer, which the compiler behind this text takes for another."""
+        return pointer
+
+    def ordered(self, value: str, element: Attribute, width: int) -> str:
+        """`value`, with which nothing is done before what stands before this place."""
+        return value
 
     @abstractmethod
     def constant(self, value: Attribute, width: int) -> str:

@@ -13,12 +13,13 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from kernels import Kernel
-from ovc.backends.cpu.printer import LLVMPrinter
+from ovc.backends.cpu.codegen import printer_for
 from ovc.backends.cpu.target import host_target
 from ovc.backends.ocl.codegen import BUILD_OPTIONS, program
 from ovc.compiler.passes.legalize_scalars import LegalizeScalarsPass
 from ovc.compiler.schedule.apply import Lowering
 from ovc.dialects.kernel.loops import FuncOp
+from ovc.dialects.kernel.tiles import TileType
 from ovc.dialects.types import Array
 from ovc.runtime.errors import OvcError
 from xdsl.context import Context
@@ -39,8 +40,11 @@ def legalized(kernel: Kernel) -> Kernel:
 
 
 def llvm_text(func: FuncOp) -> str:
-    """A module with one kernel."""
-    printer = LLVMPrinter()
+    """A module with one kernel, which loads factors again whatever its lanes are."""
+    printer = printer_for(host_target())
+    types = [result.type for op in func.walk() for result in op.results]
+    widest = max((t.width for t in types if isinstance(t, TileType)), default=1)
+    printer.reloads = widest if widest > 1 else 0
     text = printer.function(func)
     return "\n".join([text, *sorted(printer.declared)])
 

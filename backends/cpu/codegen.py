@@ -43,12 +43,22 @@ def module_texts(funcs: Sequence[FuncOp], target: Target) -> Iterator[str]:
             parts, declared = [], set()
 
 
+def printer_for(target: Target) -> LLVMPrinter:
+    """A printer that knows what the processor does well."""
+    x86 = target.details["triple"].startswith("x86_64")
+    return LLVMPrinter(
+        target.details.get("fused", True),
+        lanes=target.lanes if x86 else 0,
+        reloads=target.lanes if target.halves else 0,
+    )
+
+
 def _printed(funcs: Sequence[FuncOp], target: Target) -> tuple[list[str], set[str]]:
     """The text of kernels, and the declarations that it needs."""
     parts: list[str] = []
     declared: set[str] = set()
     for func in funcs:
-        printer = LLVMPrinter(target.details.get("fused", True))
+        printer = printer_for(target)
         parts.append(printer.function(func))
         declared |= printer.declared
     return parts, declared

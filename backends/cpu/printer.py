@@ -38,6 +38,9 @@ from .spelling import (
     suffix,
 )
 
+XMM = 4
+"""Lanes of the smallest vector register that inline assembly can name."""
+
 
 class LLVMPrinter(MemoryPrinter):
     """
@@ -47,9 +50,15 @@ class LLVMPrinter(MemoryPrinter):
     flattened grid.
     """
 
-    def __init__(self, fused: bool = True) -> None:
+    def __init__(self, fused: bool = True, lanes: int = 0, reloads: int = 0) -> None:
+        """
+        Args:
+            fused: whether products and sums are one instruction.
+            lanes: what a vector register of x86 holds; 0 for other processors.
+            reloads: see `Leaves`.
+        """
         super().__init__()
-        self.fused = fused
+        self.fused, self.lanes, self.reloads = fused, lanes, reloads
         self.forms: dict[tuple[Operation, int], str] = {}
 
     def function(self, func: FuncOp) -> str:
@@ -169,6 +178,16 @@ class LLVMPrinter(MemoryPrinter):
         return self.call(f"llvm.{kind}.i64", "i64", [("i64", a), ("i64", b)])
 
     # registers
+
+    def alias(self, pointer: str) -> str:
+        return self.value(f'call ptr asm "", "=r,0"(ptr {pointer})', "p")
+
+    def ordered(self, value: str, element: Attribute, width: int) -> str:
+        """LLVM's scheduler would put all formulas first, and all stores behind them."""
+        if not XMM <= width <= self.lanes or not isinstance(element, Float32Type):
+            return value
+        type_ = spelled(element_name(element), width)
+        return self.value(f'call {type_} asm sideeffect "", "=v,0"({type_} {value})')
 
     def constant(self, value: Attribute, width: int) -> str:
         number = cast("Number", value)

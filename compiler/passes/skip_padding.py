@@ -12,6 +12,7 @@ Outputs that see the same taps become a nest of their own, which needs no paddin
 its input. The cost of the nests is counted in multiplications:
 
     sum over nests (taps * max(outputs, SHARED) * channels of input * output  + LAUNCH)
+        + COPY * elements of an image that is copied to have padding
 
 A dimension is split when every further nest saves `EACH` of it, for it is more code. Legal
 when the weights are finite constants: zero times infinity is no zero. Results are kept to
@@ -25,13 +26,13 @@ from itertools import product
 from math import prod
 
 import numpy as np
-from xdsl.ir import Block
+from xdsl.ir import Block, BlockArgument, SSAValue
 
 from ...dialects.const import constant_array
 from ...dialects.nn import ConvOp
 from ...dialects.nn.phases import Range, ranges_of, whole_range
 from ...dialects.nn.windows import Window
-from ...dialects.types import integer_array
+from ...dialects.types import integer_array, shape_of
 from .reasons import applied, decline, is_kept
 from .rewrite import FunctionPass
 
@@ -43,6 +44,12 @@ SHARED = 12
 
 LAUNCH = 200_000
 """Multiplications in the time that one more launch takes."""
+
+IMAGE = 3
+"""Channels of an image."""
+
+COPY = 16
+"""Multiplications in the time that an element takes to be copied."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ class SkipPaddingPass(FunctionPass):
                 continue
             geometry = op.windows()
             points = prod(g.output * g.kernel for g in geometry)
-            split = worthwhile(geometry, op.flops() // (2 * points))
+            copied = prod(shape_of(op.x)) if is_copied(op.x) else 0
+            split = worthwhile(geometry, op.flops() // (2 * points), copied)
             if not split:
                 continue
             weights = constant_array(op.w)
@@ -74,8 +82,22 @@ class SkipPaddingPass(FunctionPass):
         return count
 
 
-def worthwhile(geometry: list[Window], pairs: int) -> list[int]:
-    """The dimensions to split, for so many pairs of an input and an output channel."""
+def is_copied(value: SSAValue) -> bool:
+    """
+    Whether nothing but padding makes a convolution read a copy: of an image, an input of
+    the network. With more channels it is a copy to another layout as well.
+    """
+    image = isinstance(value, BlockArgument) and shape_of(value)[1] <= IMAGE
+    return image and value.has_one_use()
+
+
+def worthwhile(geometry: list[Window], pairs: int, copied: int = 0) -> list[int]:
+    """
+    The dimensions to split, for so many pairs of an input and an output channel.
+
+    Args:
+        copied: elements that need no copy when all dimensions with padding are split.
+    """
     ranges = [[whole_range(window)] for window in geometry]
     best = cost(ranges, pairs)
     chosen: list[int] = []
@@ -89,6 +111,12 @@ def worthwhile(geometry: list[Window], pairs: int) -> list[int]:
         if found < best * (1 - EACH * further):
             chosen.append(dim)
             ranges, best = tried, found
+    padded = [dim for dim, window in enumerate(geometry) if dead_share(window)]
+    tried = [ranges_of(window) for window in geometry]
+    further = prod(map(len, tried)) - prod(map(len, ranges))
+    best += COPY * copied
+    if copied and cost(tried, pairs) < best * (1 - EACH * further):
+        return padded
     return sorted(chosen)
 
 

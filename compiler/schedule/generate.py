@@ -178,6 +178,9 @@ class Generator(Contractions):
         if turned is not None:
             self._transposed(vector, turned, [d for d in others if d is not turned])
             return
+        if others and not wide and self._in_blocks(vector):
+            self._rows_of_blocks(vector, others, registers)
+            return
         self._grid([(vector.dim, vector.lanes)] if wide and vector.dim else [], others)
         for dim in info.nest.dims:
             if dim not in self.taken and dim is not vector.dim and self.sizes[dim] > 1:
@@ -186,6 +189,30 @@ class Generator(Contractions):
             self.loop("vector", vector.dim, vector.lanes)
             return
         self._vector_registers(vector, registers)
+
+    def _in_blocks(self, vector: Vector) -> bool:
+        """Whether the next lanes of some tensor lie behind its other dimensions."""
+        accesses = self.info.accesses
+        return vector.dim is not None and any(
+            access.flat.in_quotient(vector.dim) for access in accesses
+        )
+
+    def _rows_of_blocks(
+        self, vector: Vector, others: list[SSAValue], registers: int
+    ) -> None:
+        """Blocks of lanes outside, so that registers are neighbours in memory."""
+        assert vector.dim is not None
+        *outer, row = others
+        self._grid([(vector.dim, vector.lanes)], outer)
+        for dim in self.info.nest.dims:
+            open_ = dim not in (*self.taken, row)
+            if open_ and self.sizes[dim] > 1:
+                self.loop("serial", dim)
+        step = min(registers, self.sizes[row])
+        self.loop("serial", row, step)
+        if step > 1:
+            self.loop("unroll", row)
+        self.loop("vector", vector.dim, vector.lanes)
 
     def _turned(self, vector: Vector, others: list[SSAValue]) -> SSAValue | None:
         """The dimension along which memory is read where lanes would gather."""

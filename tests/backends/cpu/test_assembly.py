@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,19 +98,29 @@ CROWDED = {
 """Lanes picked for one group of taps wait on the stack for the next, few of them."""
 
 
-def assembly(module: ModuleOp, level: str, winograd: str, name: str) -> str:
-    """Of the first kernel with this name."""
+def assembly(
+    module: ModuleOp, level: str, winograd: str, name: str, halves: bool = False
+) -> str:
+    """
+    Of the first kernel with this name.
+
+    Args:
+        halves: print for a processor that does a full register in two steps, `znver4`.
+    """
     target = f"cpu:{level}"
     steps = parse_pipeline(pipeline_text(target, None, "FP32", winograd), PASSES)
     steps.run(module, make_context())
     found = [
         op
         for op in module.body.block.ops
-        if isinstance(op, FuncOp) and op.sym_name.data.startswith(f"{name}_")
+        if isinstance(op, FuncOp) and f"{op.sym_name.data}_".startswith(f"{name}_")
     ]
     assert found, f"there is no {name}"
-    _, text = module_texts(found[:1], find_target(target))
-    return compile_assembly(text, find_target(target)).split("\novc_")[0]
+    facts = find_target(target)
+    if halves:
+        facts = replace(facts, halves=True, details=facts.details | {"cpu": "znver4"})
+    _, text = module_texts(found[:1], facts)
+    return compile_assembly(text, facts).split("\novc_")[0]
 
 
 def innermost_loops(text: str) -> Iterator[list[str]]:
@@ -142,6 +153,53 @@ def test_inner_loops_multiply_in_full_registers_and_spill_none(
     assert all(f"%{REGISTERS[level]}" in line for line in fused)
     spilled = [line for line in hot if SPILL.search(line)]
     assert len(spilled) <= (len(fused) // 3 if (case, level) in CROWDED else 0)
+
+
+@pytest.mark.parametrize(
+    ("case", "halves", "again"),
+    [
+        (conv(32, 64, 14, 1), True, True),
+        (conv(32, 64, 14, 1), False, False),
+        (conv(32, 64, 28, 1), True, False),
+    ],
+    ids=["two steps", "one step", "memory"],
+)
+def test_factors_come_from_memory_where_a_register_costs_more(
+    case: ModuleOp, halves: bool, again: bool
+) -> None:
+    text = assembly(case.clone(), "x86-64-v4", "never", "conv", halves)
+
+    loops = list(innermost_loops(text))
+    hot = max(loops, key=lambda lines: sum(map(bool, map(FUSED.match, lines))))
+
+    fused = [line for line in hot if FUSED.match(line)]
+    embedded = [line for line in fused if "{1to16}" in line]
+    broadcast = [line for line in hot if "vbroadcastss" in line]
+    assert len(fused) >= 16
+    assert len(embedded) == (len(fused) if again else 0)
+    assert bool(broadcast) != again
+
+
+def clipped(inputs: int, outputs: int, size: int) -> ModuleOp:
+    """A 1x1 convolution and a clip, between two others."""
+    build = NetworkBuilder([1, inputs, size, size])
+    bounds = [build.constant(np.array(bound, np.float32)) for bound in (0, 6)]
+    square, wide = normal(inputs, inputs, 1, 1), normal(outputs, inputs, 1, 1)
+    y = build.add(nn.ConvOp, build.values[0], build.constant(square))
+    y = build.add(nn.ConvOp, y, build.constant(wide), build.constant(normal(outputs)))
+    y = build.add(nn.ClipOp, y, *bounds)
+    build.add(nn.ConvOp, y, build.constant(normal(inputs, outputs, 1, 1)))
+    return build.finish()
+
+
+def test_a_sum_is_stored_before_the_next_one_is_clipped() -> None:
+    text = assembly(clipped(32, 64, 14), "x86-64-v4", "never", "conv_1", halves=True)
+
+    steps = re.findall(r"vmaxps|vminps|vmovups\t%zmm\d+, .*\(", text)
+    found = [each[:4] for each in steps]
+
+    assert len(found) >= 24
+    assert found == ["vmax", "vmin", "vmov"] * (len(found) // 3)
 
 
 def test_a_spill_is_seen() -> None:

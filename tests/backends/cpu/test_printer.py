@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from executors import legalized, llvm_text, lowered, run_llvm
 from hypothesis import given, settings
-from kernels import Kernel, scheduled_kernels
+from kernels import Kernel, matmul, scheduled_kernels
 from scalar_table import SCHEDULES, TYPES, cases
 
 
@@ -25,4 +25,17 @@ def test_scalar_operations(name: str, schedule: str) -> None:
 @settings(max_examples=60)
 @given(scheduled_kernels())
 def test_results_are_kept(kernel: Kernel) -> None:
+    kernel.check(run_llvm(kernel))
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_each_product_loads_its_factor(lanes: int) -> None:
+    schedule = (
+        f"parallel m by 3, parallel n by {3 * lanes}, serial k, "
+        f"unroll m, unroll n by {lanes}, vector n by {lanes}"
+    )
+    kernel = matmul(7, 5 * lanes + 1, 9).scheduled(schedule)
+
+    text = llvm_text(lowered(kernel))
+    assert text.count('call ptr asm "", "=r,0"') >= 2  # one for each further register
     kernel.check(run_llvm(kernel))

@@ -108,6 +108,43 @@ def test_compiled(
     assert check(net, "cpu", CompileOptions(cpu=cpu)) >= 2
 
 
+def stem(channels: int, twice: bool = False) -> NetworkBuilder:
+    """A convolution with padding that reads an input, and who else reads it."""
+    random = np.random.default_rng(0)
+    net = NetworkBuilder([1, channels, 32, 34])
+    w = net.constant(random.integers(-2, 3, (16, channels, 3, 3)).astype(np.float32))
+    y = net.add(nn.ConvOp, net.values[0], w, strides=[2, 2], pads=[1] * 4)
+    net.add(nn.ReluOp, y)
+    if twice:
+        net.add(nn.ReluOp, net.values[0])
+    return net
+
+
+@pytest.mark.parametrize(
+    ("channels", "twice", "found"),
+    [(3, False, [(0, 1)]), (3, True, []), (4, False, [])],
+)
+def test_an_image_is_not_copied_for_its_padding(
+    channels: int, twice: bool, found: list[tuple[int, ...]]
+) -> None:
+    module = stem(channels, twice).finish()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(skip_padding, "LAUNCH", 0)
+        SkipPaddingPass().count(module)
+        kernels = check(stem(channels, twice), "cpu", CompileOptions())
+
+    assert splits(module) == found
+    assert (kernels == 4) == bool(found)
+
+
+def test_a_copy_costs_less_than_many_products() -> None:
+    window = Window(32, 16, 3, stride=2, begin=1)
+
+    assert worthwhile([window, window], 48, copied=3 * 32 * 32) == []
+    assert worthwhile([window, window], 48, copied=300 * 32 * 32) == [0, 1]
+
+
 @pytest.mark.device
 def test_compiled_for_opencl(monkeypatch: pytest.MonkeyPatch) -> None:
     device()

@@ -8,12 +8,13 @@ import pytest
 from executors import lowered
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import KERNELS, Kernel, matmul, reduction
+from kernels import KERNELS, Kernel, Maker, matmul, reduction
 from ovc.backends.cpu.target import cpu_target
 from ovc.backends.ocl.target import opencl_target
 from ovc.backends.target import Target
 from ovc.compiler.schedule.generate import schedule_nest
 from ovc.dialects.kernel.access import LoadOp
+from ovc.dialects.kernel.build import Nest
 from ovc.dialects.kernel.loops import LoopOp
 from ovc.dialects.kernel.tiles import tile_type
 from tile_machine import run_tiles
@@ -74,6 +75,48 @@ def test_what_is_asked_for_ahead_is_the_next_columns() -> None:
     loads = [op for op in lowered(kernel).walk() if isinstance(op, LoadOp)]
 
     assert [op.ahead and op.ahead.value.data for op in loads] == [None, 16]
+
+
+def doubled(channels: int, height: int, width: int, block: int, halo: int) -> Kernel:
+    """`output = 2 * input`, channels in blocks, with room around the output."""
+    make = Maker()
+    blocks = -(-channels // block)
+    x = make.normal(blocks, height, width, block)
+    y = make.whole(blocks, height + 2 * halo, width + 2 * halo, block)
+
+    def body(nest: Nest) -> None:
+        c, h, w = nest.indices
+        value = nest.read(x, [c // block, h, w, c % block])
+        nest.write(value + value, y, [c // block, h + halo, w + halo, c % block])
+
+    return make.kernel({"c": channels, "h": height, "w": width}, body)
+
+
+def test_registers_of_a_map_are_neighbours_in_memory() -> None:
+    text = schedule_of(doubled(40, 5, 6, 8, 1), SMALL)
+
+    assert text == (
+        "parallel c by 8, parallel h, serial w by 4, unroll w, vector c by 8"
+    )
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@settings(max_examples=10)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.sampled_from([4, 8, 16]),
+    st.integers(0, 1),
+)
+def test_results_of_blocked_maps(
+    target: Target, channels: int, height: int, width: int, block: int, halo: int
+) -> None:
+    kernel = doubled(channels, height, width, block, halo)
+    schedule_nest(kernel.nest, target)
+    kernel.nest.verify()
+
+    kernel.check(run_tiles(lowered(kernel), kernel.arrays))
 
 
 @settings(max_examples=30)
