@@ -54,7 +54,7 @@ NETWORK = (
     "infer-shapes,fold-constants,dce,cse,remove-identity,"
     "fold-preprocessing,fold-constants,"
     "recognize-activations,recognize-layer-norm,recognize-group-norm,"
-    "recognize-shuffle,cancel-transposes,"
+    "recognize-shuffle,turn-products,cancel-transposes,"
     "trim-kernels,decompose-linear,fold-constants,merge-linear,fold-constants,"
     "fuse-linear,fold-constants,merge-linear{pairs=true},fold-constants,"
     "move-strides,fuse-groups,fuse-horizontal,recognize-attention,"
@@ -64,7 +64,7 @@ NETWORK = (
 
 LOWERING = (
     "network,require-shapes,remove-empty,decompose,infer-shapes,fold-constants,"
-    "remove-identity,cse,dce,"
+    "remove-identity,cse,dce,defer-division,"
     'use-winograd{{target="{target}" choose="{winograd}"}},'
     'use-strassen{{target="{target}" choose="{strassen}"}},skip-padding,'
     'copy-outputs,assign-layouts{{target="{target}"}},block-rows{{target="{target}"}},'

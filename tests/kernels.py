@@ -116,6 +116,19 @@ def matmul(m: int, n: int, k: int, dtype: Any = np.float32) -> Kernel:
     return make.kernel({"m": m, "n": n, "k": k}, body)
 
 
+def transposed_matmul(m: int, n: int, k: int) -> Kernel:
+    """Both factors have what is summed in their rows."""
+    make = Maker()
+    a, b, y = make.whole(m, k), make.whole(n, k), make.whole(m, n)
+
+    def body(nest: Nest) -> None:
+        row, column, inner = nest.indices
+        product = nest.read(a, [row, inner]) * nest.read(b, [column, inner])
+        nest.write(nest.sum(product, ["k"]), y, [row, column])
+
+    return make.kernel({"m": m, "n": n, "k": k}, body)
+
+
 def conv(
     channels: tuple[int, int],
     size: tuple[int, int],
@@ -154,6 +167,22 @@ def softmax(rows: int, columns: int) -> Kernel:
         value = nest.read(x, nest.indices)
         power = (value - nest.max(value, ["c"])).exp()
         nest.write(power / nest.sum(power, ["c"]), y, nest.indices)
+
+    return make.kernel({"r": rows, "c": columns}, body, exact=False)
+
+
+def kept_powers(rows: int, columns: int, whole: bool) -> Kernel:
+    """A softmax whose powers wait where its result will be; or the first ones twice."""
+    make = Maker()
+    x, y = make.normal(rows, columns), make.normal(rows, columns)
+
+    def body(nest: Nest) -> None:
+        row, column = nest.indices
+        value = nest.read(x, nest.indices)
+        nest.write((value - nest.max(value, ["c"])).exp(), y, nest.indices)
+        kept = nest.read(y, nest.indices if whole else [row, column // 2])
+        total = nest.sum(kept, ["c"])
+        nest.write(nest.read(y, nest.indices) / total, y, nest.indices)
 
     return make.kernel({"r": rows, "c": columns}, body, exact=False)
 
@@ -439,6 +468,7 @@ KERNELS: dict[str, st.SearchStrategy[Kernel]] = {
     ),
     "conv": convolutions(),
     "softmax": st.builds(softmax, small, middle),
+    "kept_powers": st.builds(kept_powers, small, middle, st.booleans()),
     "normalization": st.builds(normalization, small, middle),
     "reduction": reductions(),
     "reshape": st.builds(reshape, small, middle, small),

@@ -13,6 +13,7 @@ from .cse import CommonSubexpressionPass
 from .dce import DeadCodePass
 from .decompose import DecomposePass
 from .decompose_linear import DecomposeLinearPass
+from .defer_division import DeferDivisionPass
 from .drop_copies import DropCopiesPass
 from .expand_math import ExpandMathPass
 from .fix_shapes import FixShapesPass
@@ -43,6 +44,7 @@ from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
 from .skip_padding import SkipPaddingPass
 from .trim_kernels import TrimKernelsPass
+from .turn_products import TurnProductsPass
 from .use_strassen import UseStrassenPass
 from .use_winograd import UseWinogradPass
 
@@ -63,6 +65,8 @@ PASSES: tuple[type[ModulePass], ...] = (
     MoveStridesPass,
     FuseGroupsPass,
     FuseHorizontalPass,
+    TurnProductsPass,
+    DeferDivisionPass,
     CancelTransposesPass,
     RecognizeActivationsPass,
     RecognizeLayerNormPass,

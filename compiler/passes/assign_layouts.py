@@ -247,7 +247,8 @@ class Chooser:
             self.body.erase_op(source)
 
     def _pack_convolution(self, op: ConvOp | ConvTransposeOp) -> None:
-        if not self._is_blocked(op.output) and op.output not in self.returned:
+        few = self._sums_lanes(op)
+        if not (few or self._is_blocked(op.output) or op.output in self.returned):
             return
         rank = len(shape_of(op.w))
         fanned = op.fanned() if isinstance(op, ConvTransposeOp) else []
@@ -268,10 +269,17 @@ class Chooser:
             elif groups > 1 and self.lanes % outputs:
                 width = min(width, outputs)
             order = [(outer, 1), *around, (inner, 1), *kernel]
-            if self._is_blocked(op.x) and shape_of(op.w)[inner] > self.lanes:
+            many = self._is_blocked(op.x) and shape_of(op.w)[inner] > self.lanes
+            if few or many:
                 order.append((inner, self.lanes))
-            order.append((outer, width))
+            if not few:
+                order.append((outer, width))
         self._pack(op, 1, LayoutAttr.of(order))
+
+    def _sums_lanes(self, op: ConvOp | ConvTransposeOp) -> bool:
+        """Whether outputs are so few that lanes walk the inputs, and are added up."""
+        few = shape_of(op.output)[1] <= self.lanes // 3
+        return few and integer(op.group) == 1 and self._is_blocked(op.x)
 
     def _pack_matmul(self, op: MatmulOp | GemmOp, dim: int) -> None:
         """Columns, which are dimension `dim` of the weights, side by side."""

@@ -13,7 +13,7 @@ them and weighs what they save against what is read again for every block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,7 +35,7 @@ from ...dialects.kernel.schedule import LoopAttr, ScheduleAttr
 from ...dialects.plan import LaunchOp
 from ...dialects.types import buffer_type
 from ..interpreter import main_function
-from ..schedule.chains import Chain, Finder
+from ..schedule.chains import Axis, Chain, Finder
 from ..schedule.edit import set_indices
 from ..schedule.links import Part
 from ..targets import find_target
@@ -79,7 +79,7 @@ class Writer:
 
     def replace(self, chain: Chain, steps: Sequence[int]) -> None:
         """One launch in the place of the last one of `chain`."""
-        local = [link.buffer for link in chain.links]
+        local = [b for link in chain.links for b in link.buffers]
         buffers = [b for launch in chain.stages for b in launch.buffers]
         outer = [b for b in dict.fromkeys(buffers) if b not in local]
         kernels = tuple(launch.kernel_name for launch in chain.stages)
@@ -112,13 +112,14 @@ class Writer:
         body = Block(arg_types=[b.type for b in outer])
         places: dict[SSAValue, SSAValue] = dict(zip(outer, body.args, strict=True))
         for number, link in enumerate(chain.links):
-            type_ = buffer_type(link.buffer)
-            shape = list(type_.get_shape())
-            for axis, step in zip(chain.axes, steps, strict=True):
-                shape[axis.places[number]] = step
-            local = LocalOp(MemRefType(type_.element_type, shape))
-            body.add_op(local)
-            places[link.buffer] = local.result
+            for index, buffer in enumerate(link.buffers):
+                type_ = buffer_type(buffer)
+                shape = list(type_.get_shape())
+                for axis, step in zip(chain.axes, steps, strict=True):
+                    shape[axis.places[number][index]] = step
+                local = LocalOp(MemRefType(type_.element_type, shape))
+                body.add_op(local)
+                places[buffer] = local.result
         for old, new in places.items():
             new.name_hint = old.name_hint
         copies: list[NestOp] = []
@@ -136,11 +137,11 @@ class Writer:
                 for part, (_, step) in zip(parts, axes, strict=True)
             ]
             nest.properties["schedule"] = ScheduleAttr(ArrayAttr(loops))
+            inner = dict(zip(launch.buffers, nest.buffers, strict=True))
             for (axis, _), part in zip(axes, parts, strict=True):
-                for link, place in zip(chain.links, axis.places, strict=True):
-                    if part.start and link.buffer in launch.buffers:
-                        buffer = list(launch.buffers).index(link.buffer)
-                        walk_from_zero(nest, nest.buffers[buffer], place, part)
+                for buffer, place in _places(chain, axis):
+                    if part.start and buffer in inner:
+                        walk_from_zero(nest, inner[buffer], place, part)
             starts = [part.start for part in parts]
             body.add_op(
                 StageOp(
@@ -161,6 +162,12 @@ class Writer:
             nest = self.nests[name]
             nest.detach()
             nest.erase()
+
+
+def _places(chain: Chain, axis: Axis) -> Iterator[tuple[SSAValue, int]]:
+    """The tensors of all links, and the dimension of each that an axis cuts."""
+    for link, places in zip(chain.links, axis.places, strict=True):
+        yield from zip(link.buffers, places, strict=True)
 
 
 def walk_from_zero(nest: NestOp, buffer: SSAValue, place: int, part: Part) -> None:

@@ -156,7 +156,7 @@ class Lowering(NestValues):
         for value in self.joint:
             self.tile(value, piece)
         for root in self.roots:
-            if root in self.late:
+            if root in self.late or root in self.passed.values():
                 continue
             if isinstance(root, ReduceOp):
                 self._reduce(root, piece)
@@ -225,6 +225,9 @@ class Lowering(NestValues):
         start.name_hint = start.name_hint or "acc"
 
         def step(at: Piece, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
+            if (write := self.passed.get(root)) is not None:
+                self._write(write, at, ())
+                self.scope.tiles[root.value] = self.tile(write.value, at)
             return [self._accumulate(root, carried[0], at)]
 
         (total,) = self._open(loops, piece, step, [start], root)

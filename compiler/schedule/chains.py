@@ -1,8 +1,8 @@
 """
 Which launches may share blocks: links between them, axes to cut, and what it saves.
 
-A *link* is a tensor that one operation writes and one other reads (`links.py`). An *axis*
-of a chain is a dimension that every stage has, and that indexes every link plainly: cut
+A *link* is what one operation writes, when one other reads it (`links.py`). An *axis* of a
+chain is a dimension that every stage has, and that indexes every tensor of the links plainly: cut
 along it, a block of one stage needs one block of the stage before and nothing else. A stage
 may be a *group* of launches that write parts of one tensor.
 """
@@ -44,10 +44,10 @@ against a byte that goes to memory or comes from there.
 
 @dataclass(frozen=True)
 class Axis:
-    """What is cut: the parts of each group, and its place in each link's tensor."""
+    """What is cut: the parts of each group, and its places in each link's tensors."""
 
     parts: tuple[tuple[Part, ...], ...]
-    places: tuple[int, ...]
+    places: tuple[tuple[int, ...], ...]
     size: int
 
 
@@ -71,13 +71,13 @@ class Chain:
     @staticmethod
     def of(link: Link) -> Chain:
         """The chain of two groups."""
-        axes = [Axis((c.writers, c.readers), (c.place,), c.size) for c in link.cuts]
+        axes = [Axis((c.writers, c.readers), (c.places,), c.size) for c in link.cuts]
         return Chain((link.writers, link.readers), (link,), tuple(axes))
 
     def followed_by(self, link: Link) -> Chain:
         """This chain and the group that reads what its last one writes."""
         axes = [
-            Axis((*a.parts, c.readers), (*a.places, c.place), a.size)
+            Axis((*a.parts, c.readers), (*a.places, c.places), a.size)
             for a in self.axes
             for c in link.cuts
             if c.writers == a.parts[-1]
@@ -87,7 +87,7 @@ class Chain:
     def preceded_by(self, link: Link) -> Chain:
         """The group that writes what the first one reads, and this chain."""
         axes = [
-            Axis((c.writers, *a.parts), (c.place, *a.places), a.size)
+            Axis((c.writers, *a.parts), (c.places, *a.places), a.size)
             for a in self.axes
             for c in link.cuts
             if c.readers == a.parts[0]
@@ -195,7 +195,7 @@ class Finder:
         """The links that a group writes or reads."""
         buffers = dict.fromkeys(b for launch in group for b in launch.buffers)
         found = [self.link(buffer) for buffer in buffers]
-        return [link for link in found if link is not None]
+        return list(dict.fromkeys(link for link in found if link is not None))
 
     def chains(self, least: int) -> list[tuple[Chain, tuple[int, ...]]]:
         """
@@ -282,7 +282,7 @@ class Finder:
         self, chain: Chain, steps: Sequence[int], number: int
     ) -> Iterable[Reading]:
         """What a group reads for several blocks, beside the links."""
-        inside = {link.buffer for link in chain.links}
+        inside = {buffer for link in chain.links for buffer in link.buffers}
         found: dict[tuple[SSAValue, int], Reading] = {}
         for member, launch in enumerate(chain.groups[number]):
             parts = [axis.parts[number][member] for axis in chain.axes]

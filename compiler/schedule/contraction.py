@@ -12,7 +12,7 @@ from math import ceil, prod
 from xdsl.ir import SSAValue
 
 from .analysis import Access
-from .writer import UNROLL_TAPS, Vector, Writer, even_step, tile_cost
+from .writer import UNROLL_TAPS, Vector, Writer, even_step, square_cost, tile_cost
 
 HALVES = 6
 """Registers of half the lanes that may be side by side in a tile."""
@@ -38,7 +38,9 @@ class Contractions(Writer):
             self._window(vector, kept, list(reduce.dims))
             return
         registers = self._registers(vector, rows)
-        tile = self._rows(rows, registers) if rows else {}
+        tile: dict[SSAValue, int] = {}
+        if rows:
+            tile = self._square(rows) if across else self._rows(rows, registers)
         width = registers * vector.lanes
         columns = vector.dim is not None and not across
         self._tiles(vector, width if columns else 0, kept, rows, tile, steady)
@@ -199,6 +201,35 @@ class Contractions(Writer):
         ):
             wished //= 2
         return wished
+
+    def _square(self, rows: list[SSAValue]) -> dict[SSAValue, int]:
+        """
+        The tile of sums whose lanes are added up: rows of one factor by rows of the other.
+
+        A register of each row, of both factors, stands beside the sums: those of a row
+        share one, those of a column the other.
+        """
+        assert self.info.contraction is not None
+        *_, inner = rows
+        factors = [a.dims for a in self.info.contraction[1:] if a is not None]
+        here = [dims for dims in factors if inner in dims]
+        there = [dims for dims in factors if inner not in dims]
+        others = [d for d in rows if len(here) == 1 == len(there) and d in there[0]]
+        others = [d for d in others if d not in here[0]]
+        if not others:
+            return self._rows(rows, 1)
+        outer = others[-1]
+        sizes = (self.sizes[outer], self.sizes[inner])
+        high, wide = min(
+            (
+                (high, wide)
+                for high in range(1, min(self.target.accumulators, sizes[0]) + 1)
+                for wide in range(1, min(self.target.accumulators, sizes[1]) + 1)
+                if high == 1 or high * wide + high + wide < self.target.registers
+            ),
+            key=lambda tile: (square_cost(sizes, tile), tile[0], -tile[1]),
+        )
+        return {outer: high, inner: wide} if high > 1 else {inner: wide}
 
     def _rows(self, rows: list[SSAValue], registers: int) -> dict[SSAValue, int]:
         """Tile sizes of one or two row dimensions, the innermost first in choice."""

@@ -7,6 +7,7 @@ reductions that must be computed again wherever they are needed.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeAlias
 
 from xdsl.dialects import arith
@@ -56,6 +57,7 @@ class NestFacts:
         self.reach = self._find_reach()
         self.loops = self._possible(self.loops)
         self.joint = self._joint()
+        self.passed = self._passed()
 
     def _remaining(self) -> list[Loop]:
         """Serial loops for what the schedule leaves open."""
@@ -139,6 +141,30 @@ class NestFacts:
             for operand in op.operands:
                 reach[operand] = reach.get(operand, frozenset()) | own
         return reach
+
+    def _passed(self) -> dict[ReduceOp, WriteOp]:
+        """
+        Reductions of what the root before them has just written, and that write: both
+        happen in one loop, and nothing is read back.
+        """
+        passed: dict[ReduceOp, WriteOp] = {}
+        for write, root in pairwise(self.roots):
+            if not isinstance(write, WriteOp) or not isinstance(root, ReduceOp):
+                continue
+            read = root.value.owner
+            if (
+                isinstance(read, ReadOp)
+                and read.guard is None
+                and write.condition is None
+                and root not in self.late
+                and (read.buffer, read.map, *read.indices)
+                == (write.buffer, write.map, *write.indices)
+                and write.value.type == root.result.type
+                and self.root_dims(write) == self.root_dims(root)
+                and write.value not in self.volatile
+            ):
+                passed[root] = write
+        return passed
 
     def _joint(self) -> list[SSAValue]:
         """

@@ -1,9 +1,10 @@
 """
-Links: tensors that one operation's launches write and another one's read, block by block.
+Links: what one operation's launches write and another one's read, block by block.
 
 An operation may take several launches: those that compute whole tiles and those for the
 tiles that a border cuts. Each walks a *part* of a dimension of the tensor. A dimension can
-be *cut* when every launch walks its part plainly and in any order.
+be *cut* when every launch walks its part plainly and in any order. Where launches write
+several tensors, these are cut together.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Cut:
-    """A dimension of a link's tensor, and what each launch walks of it."""
+    """A dimension of each of a link's tensors, and what each launch walks of it."""
 
-    place: int
+    places: tuple[int, ...]
     size: int
     writers: tuple[Part, ...]
     readers: tuple[Part, ...]
@@ -43,16 +44,16 @@ class Cut:
 
 @dataclass(frozen=True)
 class Link:
-    """A tensor that `writers` hand to `readers`, and where it may be cut."""
+    """Tensors that `writers` hand to `readers`, and where they may be cut."""
 
-    buffer: SSAValue
+    buffers: tuple[SSAValue, ...]
     writers: tuple[LaunchOp, ...]
     readers: tuple[LaunchOp, ...]
     cuts: tuple[Cut, ...]
 
     @property
     def bytes(self) -> int:
-        return buffer_bytes(self.buffer)
+        return sum(map(buffer_bytes, self.buffers))
 
     @property
     def launches(self) -> set[LaunchOp]:
@@ -131,27 +132,66 @@ def find_link(
     order: Callable[[LaunchOp], int],
     info: Callable[[LaunchOp], NestInfo],
 ) -> Link | None:
-    """The link of a buffer in the arena that one operation writes, and one other reads."""
-    uses = [use.operation for use in buffer.uses]
-    launches = sorted({op for op in uses if isinstance(op, LaunchOp)}, key=order)
-    if not isinstance(buffer.owner, BufferOp) or not 1 < len(launches) == len(uses):
+    """
+    The link of a buffer in the arena that one operation writes, and one other reads, and of
+    what else that operation writes.
+    """
+    launches = _launches(buffer, order)
+    if len(launches) < 2:
         return None
     if sum(order(b) - order(a) > 1 for a, b in pairwise(launches)) > 1:
         return None  # something runs between: some would have to run later than that
-    users = {launch: User(launch, info(launch), buffer) for launch in launches}
-    writers = tuple(op for op in launches if buffer in users[op].written)
-    readers = tuple(op for op in launches if buffer not in users[op].written)
-    if launches != [*writers, *readers] or not all(
-        map(_consecutive, ([order(op) for op in ops] for ops in (writers, readers)))
+    users = [User(launch, info(launch), buffer) for launch in launches]
+    count = sum(buffer in user.written for user in users)
+    writers, readers = launches[:count], launches[count:]
+    if not all(buffer in user.written for user in users[:count]) or not all(
+        _consecutive([order(op) for op in ops]) for ops in (writers, readers)
     ):
         return None
-    theirs, ours = ([users[op] for op in ops] for ops in (writers, readers))
-    if any(user.written != {buffer} for user in theirs):
-        return None  # somebody may wait for what else is written
-    if not _divided(theirs) or not _divided(ours):
+    if not _divided(users[:count]) or not _divided(users[count:]):
         return None
-    cuts = _cuts(buffer, theirs, ours)
-    return Link(buffer, writers, readers, cuts) if cuts else None
+    buffers = (buffer, *_others(users[0], buffer))
+    if any(_launches(other, order) != launches for other in buffers):
+        return None  # somebody may wait for what else is written
+    tensors = [[User(op, info(op), one) for op in launches] for one in buffers]
+    if any(user.written & set(buffers) for user in tensors[0][count:]):
+        return None
+    cuts = _joint_cuts(
+        [_cuts(b, u[:count], u[count:]) for b, u in zip(buffers, tensors, strict=True)]
+    )
+    return Link(buffers, tuple(writers), tuple(readers), cuts) if cuts else None
+
+
+def _launches(buffer: SSAValue, order: Callable[[LaunchOp], int]) -> list[LaunchOp]:
+    """The launches of a buffer in the arena, in order, if nobody else uses it."""
+    uses = [use.operation for use in buffer.uses]
+    launches = sorted({op for op in uses if isinstance(op, LaunchOp)}, key=order)
+    alone = isinstance(buffer.owner, BufferOp) and len(launches) == len(uses)
+    return launches if alone else []
+
+
+def _others(writer: User, buffer: SSAValue) -> list[SSAValue]:
+    """What else a launch writes, in a fixed order."""
+    return [
+        other
+        for other in dict.fromkeys(used for used, a in writer.uses if a.is_write)
+        if other is not buffer
+    ]
+
+
+def _joint_cuts(cuts: Sequence[Sequence[Cut]]) -> tuple[Cut, ...]:
+    """The cuts of the first tensor that all others have as well."""
+    first, *others = cuts
+    found: list[Cut] = []
+    for cut in first:
+        same = [
+            [c for c in other if (c.writers, c.readers) == (cut.writers, cut.readers)]
+            for other in others
+        ]
+        if all(same):
+            places = *cut.places, *(c[0].places[0] for c in same)
+            found.append(Cut(places, cut.size, cut.writers, cut.readers))
+    return tuple(found)
 
 
 def _cuts(
@@ -164,7 +204,7 @@ def _cuts(
             continue
         there, here = _parts(writers, place, size), _parts(readers, place, size)
         if there and here:
-            cuts.append(Cut(place, size, there, here))
+            cuts.append(Cut((place,), size, there, here))
     return tuple(cuts)
 
 

@@ -171,6 +171,24 @@ def tile_cost(size: int, tile: int, registers: int) -> float:
     return cost + (max(rest * registers, LATENCY) + 1 if rest else 0)
 
 
+def square_cost(sizes: tuple[int, int], tile: tuple[int, int]) -> int:
+    """
+    About how many cycles the sums of two dimensions take in tiles, per reduced register:
+    those of the products, and those of what they read.
+    """
+    return sum(
+        many * few * (max(high * wide, LATENCY) + high + wide)
+        for many, high in _parts(sizes[0], tile[0])
+        for few, wide in _parts(sizes[1], tile[1])
+    )
+
+
+def _parts(size: int, step: int) -> list[tuple[int, int]]:
+    """How many steps of which size."""
+    whole, rest = divmod(size, step)
+    return [(whole, step), (1, rest)] if rest else [(whole, step)]
+
+
 def even_step(size: int, room: int) -> int:
     """The smallest step that makes at most `room` shares of `size`, even if possible."""
     least = ceil(size / room)

@@ -47,7 +47,7 @@ from .activation import (
     SwishOp,
     ThresholdedReluOp,
 )
-from .attention import AttentionOp
+from .attention import AttentionOp, PowersOp
 from .base import NNOp
 from .binary import (
     AddOp,
@@ -353,6 +353,7 @@ __all__ = [
     "OrOp",
     "PadOp",
     "PowOp",
+    "PowersOp",
     "PreluOp",
     "QuantizeLinearOp",
     "RangeOp",

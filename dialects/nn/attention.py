@@ -31,7 +31,7 @@ from .base import (
     to_attribute,
 )
 from .binary import AddOp, MulOp, WhereOp
-from .common import BOOL, FLOATS, require, require_same
+from .common import BOOL, FLOATS, grid, require, require_same
 from .linear import MatmulOp
 from .movement import TransposeOp
 from .numeric import widened
@@ -39,6 +39,8 @@ from .reduce import SoftmaxOp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..kernel.build import Loops
 
 MASKED = float("-inf")
 """The score of a key that a query must not see, unless the operation says another."""
@@ -179,4 +181,53 @@ class AttentionOp(NNOp):
         return scores * (2 * keys[-1] + extra) + product
 
 
-OPS: tuple[type[NNOp], ...] = (AttentionOp,)
+@irdl_op_definition
+class PowersOp(NNOp):
+    """
+    `powers = e**(x - max(x))` and `factors = 1 / sum(powers)`, along the last dimension.
+
+    | value      | shape      |
+    | ---------- | ---------- |
+    | x, powers  | `[..., S]` |
+    | factors    | `[..., 1]` |
+
+    `softmax(x) = powers * factors`. Source: `defer-division`.
+    """
+
+    name = "nn.powers"
+
+    x = operand_def()
+    powers = result_def()
+    factors = result_def()
+
+    def elements(self) -> Sequence[Attribute]:
+        require(self.x, FLOATS, "x")
+        return [element_type(self.x)] * 2
+
+    def shapes(self) -> Sequence[tuple[int, ...]]:
+        shape = shape_of(self.x)
+        if not shape:
+            raise VerifyException("x is a scalar, expected a last dimension")
+        return [shape, (*shape[:-1], 1)]
+
+    def reference(self, x: Array) -> tuple[Array, Array]:
+        wide = widened(x)
+        with np.errstate(invalid="ignore"):
+            powers = np.exp(wide - wide.max(-1, keepdims=True))
+        factors = 1 / powers.sum(-1, keepdims=True)
+        return powers.astype(x.dtype, copy=False), factors.astype(x.dtype, copy=False)
+
+    def loops(self, k: Loops) -> None:
+        n = grid(k, shape_of(self.x))
+        *outer, _ = n.indices
+        over = [f"d{len(outer)}"]
+        value = n.read(self.x, n.indices)
+        n.write((value - n.max(value, over)).exp(), self.powers, n.indices)
+        total = n.sum(n.read(self.powers, n.indices), over)
+        n.write(1 / total, self.factors, [*outer, 0])
+
+    def flops(self) -> int:
+        return 4 * prod(shape_of(self.x))
+
+
+OPS: tuple[type[NNOp], ...] = (AttentionOp, PowersOp)

@@ -238,6 +238,11 @@ def reductions() -> Iterator[Case]:
 
 
 def rows() -> Iterator[Case]:
+    for shape in ((2, 17, 4), (1, 1000), (9, 49), (6,)):
+        yield case(nn.PowersOp, numbers(shape, 1) * 9)
+    yield case(nn.PowersOp, numbers((3, 7), 1).astype(np.float64) * 300)
+    yield case(nn.PowersOp, numbers((3, 7), 1).astype(np.float16))
+    yield case(nn.PowersOp, np.array([[-np.inf, 0, 1], [0, 0, 0]], np.float32))
     for op in (nn.SoftmaxOp, nn.LogSoftmaxOp, nn.HardmaxOp):
         for axis in (-1, 0, 1):
             yield case(op, numbers((2, 17, 4, 5), 1), axis=axis)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from networks import NetworkBuilder, argument_arrays, evaluate, names_in
 from ovc.compiler.driver import compile_module
 from ovc.compiler.frontends.base import Model
@@ -207,3 +209,48 @@ def test_groups_are_written_in_blocks_that_hold_them_whole(
 
     [conv] = [op for op in module.walk() if isinstance(op, nn.ConvOp)]
     assert ((1, 8) in layout_of(conv.output.type).order) == blocked
+
+
+def to_few_outputs(op: type[NNOp], inputs: int, outputs: int, kernel: int) -> ModuleOp:
+    """A convolution from channels in blocks to a few, which are returned or not."""
+    net = NetworkBuilder([1, 4, 9, 8])
+    random = np.random.default_rng(0)
+
+    def weights(*shape: int) -> SSAValue:
+        return net.constant(random.integers(-2, 3, shape).astype(np.float32))
+
+    x = net.add(nn.ConvOp, net.values[0], weights(inputs, 4, 1, 1))
+    shape = (outputs, inputs) if op is nn.ConvOp else (inputs, outputs)
+    y = net.add(op, x, weights(*shape, kernel, kernel), weights(outputs), pads=[1] * 4)
+    net.add(nn.ReluOp, y)
+    return net.finish()
+
+
+@pytest.mark.parametrize("op", [nn.ConvOp, nn.ConvTransposeOp])
+def test_weights_of_few_outputs_are_packed_along_the_inputs(op: type[NNOp]) -> None:
+    module = to_few_outputs(op, 24, 2, 3)
+
+    AssignLayoutsPass("cpu:x86-64-v3").count(module)
+
+    found = [o for o in module.walk() if isinstance(o, op)][-1]
+    inputs = 1 if op is nn.ConvOp else 0
+    assert layout_of(found.operands[1].type).order[-1] == (inputs, 8)
+
+
+@pytest.mark.parametrize("cpu", [None, "x86-64-v3", "x86-64"])
+@pytest.mark.parametrize("op", [nn.ConvOp, nn.ConvTransposeOp])
+@settings(max_examples=4, deadline=None)
+@given(st.integers(8, 40), st.integers(1, 6), st.integers(1, 4))
+def test_few_outputs_compiled(
+    op: type[NNOp], cpu: str | None, inputs: int, outputs: int, kernel: int
+) -> None:
+    module = to_few_outputs(op, inputs, outputs, max(kernel, 2))
+    arrays = argument_arrays(module)
+    (expected,) = evaluate(module.clone(), arrays, precision=np.float64)
+
+    model = Model(module, Path("few.onnx"), "0" * 64)
+    session = load(compile_module(model, "cpu", CompileOptions(cpu=cpu)))
+    (found,) = session(arrays)
+    session.close()
+
+    np.testing.assert_array_equal(found, expected)

@@ -8,7 +8,7 @@ import pytest
 from executors import lowered
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernels import KERNELS, Kernel, Maker, matmul, reduction
+from kernels import KERNELS, Kernel, Maker, matmul, reduction, transposed_matmul
 from ovc.backends.cpu.target import cpu_target
 from ovc.backends.ocl.target import opencl_target
 from ovc.backends.target import Target
@@ -66,6 +66,29 @@ def test_columns_that_a_cache_holds_stay_there() -> None:
 
     assert text.startswith("parallel m by ")
     assert "prefetch" not in text
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "tile"), [(60, 3, (7, 3)), (60, 2, (9, 2)), (1, 9, (1, 9))]
+)
+def test_sums_of_lanes_share_what_both_factors_read(
+    m: int, n: int, tile: tuple[int, int]
+) -> None:
+    text = schedule_of(transposed_matmul(m, n, 64), TARGETS["avx512"])
+
+    for dim, size in zip("mn", tile, strict=True):
+        assert size == 1 or f" {dim} by {size}, " in text
+        assert size == 1 or f"unroll {dim}" in text
+    assert text.endswith("vector k by 16")
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(9, 40))
+def test_sums_of_lanes_are_kept(m: int, n: int, k: int) -> None:
+    kernel = transposed_matmul(m, n, k)
+    schedule_nest(kernel.nest, TARGETS["avx2"])
+
+    kernel.check(run_tiles(lowered(kernel), kernel.arrays))
 
 
 def test_what_is_asked_for_ahead_is_the_next_columns() -> None:

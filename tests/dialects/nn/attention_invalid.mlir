@@ -37,3 +37,11 @@ func.func @attention_5(%q: tensor<1x5x4xf32>, %k: tensor<1x7x4xf32>, %v: tensor<
   %r = nn.attention(%q, %k, %v, %m) : (tensor<1x5x4xf32>, tensor<1x7x4xf32>, tensor<1x7x6xf32>, tensor<5x7xi64>) -> tensor<*xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.powers: x is a scalar, expected a last dimension
+func.func @powers_of_a_scalar(%x: tensor<f32>) -> tensor<f32> {
+  %p, %f = nn.powers(%x) : (tensor<f32>) -> (tensor<f32>, tensor<1xf32>)
+  func.return %p : tensor<f32>
+}

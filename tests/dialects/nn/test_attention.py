@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ovc.dialects.const import ConstantOp
-from ovc.dialects.nn.attention import AttentionOp
+from ovc.dialects.nn.attention import AttentionOp, PowersOp
 from xdsl.utils.exceptions import VerifyException
 
 
@@ -94,3 +94,12 @@ def test_illegal_elements(make_op) -> None:
         make_op(AttentionOp, [q, k.astype(np.float64), v], {})
     with pytest.raises(VerifyException, match="q has element type i32"):
         make_op(AttentionOp, [a.astype(np.int32) for a in (q, k, v)], {})
+
+
+@pytest.mark.parametrize("shape", [[9], [3, 7], [2, 3, 40]])
+def test_powers_and_factors_make_a_softmax(shape, check_meaning) -> None:
+    [x] = normal(shape)
+    wide = np.exp(x.astype(np.float64) - x.max(-1, keepdims=True))
+    factors = 1 / wide.sum(-1, keepdims=True)
+
+    check_meaning(PowersOp, [x], {}, [wide.astype("f4"), factors.astype("f4")])
