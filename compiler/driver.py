@@ -6,42 +6,31 @@ A pipeline is text that can be pasted after `ovc-opt -p`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
 
 from ..backends.target import Target
 from ..dialects.kernel.loops import FuncOp
-from ..dialects.plan import BufferOp, InputOp, LaunchOp, OutputOp, WeightOp
-from ..dialects.types import buffer_bytes, buffer_type, dtype_of
 from ..runtime.artifact import (
     Artifact,
-    Buffer,
-    Kernel,
-    Launch,
     Manifest,
-    Port,
     Source,
-    Weight,
 )
 from ..runtime.errors import CompileError
 from .cache import object_cache
 from .collector import rare_collections
 from .frontends.base import Model
-from .interpreter import input_names, main_function, output_names
 from .kept import kept_network
 from .optimizer import optimize
 from .options import CompileOptions, PassReport
-from .passes.plan_memory import root_of
 from .passes.schedule_nests import ScheduleNestsPass, TunedNests
 from .passes.use_winograd import UseWinogradPass
 from .pipeline import Pipeline, Step, parse_pipeline
+from .planned import Plan, kernel_of
 from .prepare import left_out
 from .registry import PASSES, make_context
 from .schedule.algorithms import TunedWinograd
@@ -71,18 +60,13 @@ LOWERING = (
     "place-parts,fuse-epilogues,legal,"
     'lower-kernels,expand-math{{target="{target}"}},legalize-scalars,'
     'drop-copies{{target="{target}"}},chain-nests{{target="{target}"}},'
-    'schedule-nests{{target="{target}"}},kernels,'
+    'share-kernels,schedule-nests{{target="{target}"}},kernels,'
     "plan-memory,apply-schedule,plan"
 )
 """From a network to launches of kernels."""
 
 HALVES = "halve-weights,read-halves"
 """Before the layouts are chosen, for weights stored as half."""
-
-SMALL = 200_000
-"""Operations and bytes below which a launch is not worth a second thread."""
-
-ALIGNMENT = 64
 
 
 def read_model(path: Path, options: CompileOptions | None = None) -> Model:
@@ -119,16 +103,21 @@ def compile_file(path: Path, target: str, options: CompileOptions) -> Artifact:
     Raises:
         OvcError: the file, its operations or the options do not allow it.
     """
-    options.observer.started("read", 0, 1)
     kept = kept_network(path, target, options)
     found = kept.find() if kept else None
     if found is not None:
         return found
-    with rare_collections():
-        artifact = compile_module(read_model(path, options), target, options)
+    artifact = compile_anew(path, target, options)
     if kept:
         kept.add(artifact)
     return artifact
+
+
+def compile_anew(path: Path, target: str, options: CompileOptions) -> Artifact:
+    """`compile_file` without a look at the networks that were compiled before."""
+    options.observer.started("read", 0, 1)
+    with rare_collections():
+        return compile_module(read_model(path, options), target, options)
 
 
 def passes_text(target: str, options: CompileOptions) -> str:
@@ -254,8 +243,8 @@ def emit(
         inputs=plan.inputs,
         outputs=plan.outputs,
         arena_bytes=plan.arena_bytes,
-        weights_bytes=sum(len(part) for part in plan.weight_parts),
-        kernels=tuple(map(_kernel, funcs)),
+        weights_bytes=plan.weights_bytes,
+        kernels=tuple(map(kernel_of, funcs)),
         launches=tuple(plan.launches),
         weights=tuple(plan.weights),
         source=Source(model.source.name, model.sha256),
@@ -264,8 +253,7 @@ def emit(
         passes=passes,
         ovc=ovc_version(),
     )
-    weights = np.frombuffer(b"".join(plan.weight_parts), np.uint8)
-    return Artifact(manifest, text, code(), weights)
+    return Artifact(manifest, text, code(), plan.packed_weights())
 
 
 def start_code(
@@ -292,98 +280,3 @@ def ovc_version() -> str:
         return version("ovc-compiler")
     except PackageNotFoundError:
         return "0"
-
-
-@dataclass
-class Plan:
-    """What the manifest says about a planned module."""
-
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
-    grids: dict[str, tuple[int, int]]
-    """Position and grid of each kernel by name."""
-    launches: list[Launch] = field(default_factory=list[Launch])
-    weights: list[Weight] = field(default_factory=list[Weight])
-    weight_parts: list[bytes] = field(default_factory=list[bytes])
-    arena_bytes: int = 0
-    offsets: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
-
-    @staticmethod
-    def of(module: ModuleOp, funcs: list[FuncOp]) -> Plan:
-        main = main_function(module)
-        ops = list(main.body.block.ops)
-        inputs: dict[int, SSAValue] = {
-            op.index.data: op.result for op in ops if isinstance(op, InputOp)
-        }
-        outputs: dict[int, SSAValue] = {
-            op.index.data: op.result for op in ops if isinstance(op, OutputOp)
-        }
-        original = main.attributes
-        plan = Plan(
-            _ports(input_names(main), inputs, original.get("input_types")),
-            _ports(output_names(main), outputs, None),
-            {f.sym_name.data: (i, f.grid) for i, f in enumerate(funcs)},
-        )
-        for op in ops:
-            if isinstance(op, WeightOp):
-                plan._weight(op)
-            elif isinstance(op, BufferOp) and op.offset is not None:
-                offset = op.offset.value.data
-                plan.offsets[op.result] = offset
-                plan.arena_bytes = max(
-                    plan.arena_bytes, offset + buffer_bytes(op.result)
-                )
-            elif isinstance(op, LaunchOp):
-                plan._launch(op)
-        plan.arena_bytes = -(-plan.arena_bytes // ALIGNMENT) * ALIGNMENT
-        return plan
-
-    def _weight(self, op: WeightOp) -> None:
-        array = op.value.data.array
-        offset = sum(map(len, self.weight_parts))
-        data = array.tobytes()
-        self.offsets[op.result] = offset
-        name = f"w{len(self.weights)}"
-        self.weights.append(Weight(name, offset, len(data)))
-        self.weight_parts.append(data + bytes(-len(data) % ALIGNMENT))
-
-    def _launch(self, op: LaunchOp) -> None:
-        kernel, grid = self.grids[op.kernel_name]
-        buffers = tuple(self._buffer(b) for b in op.buffers)
-        flops = op.flops.value.data
-        moved = sum(b.bytes for b in buffers)
-        layers = tuple(name.data for name in op.layers)
-        operations = tuple(name.data for name in op.operations or ())
-        parallel = grid > 1 and max(flops, moved) > SMALL
-        self.launches.append(
-            Launch(kernel, buffers, grid, parallel, flops, moved, layers, operations)
-        )
-
-    def _buffer(self, value: SSAValue) -> Buffer:
-        root = root_of(value)
-        size = buffer_bytes(value)
-        match root.owner:
-            case InputOp():
-                return Buffer("input", root.owner.index.data, size)
-            case OutputOp():
-                return Buffer("output", root.owner.index.data, size)
-            case WeightOp():
-                return Buffer("weights", self.offsets[root], size)
-            case _:
-                return Buffer("arena", self.offsets[root], size)
-
-
-def _kernel(func: FuncOp) -> Kernel:
-    schedule = func.schedule.data if func.schedule else ""
-    return Kernel(func.sym_name.data, len(func.body.block.args), func.items, schedule)
-
-
-def _ports(
-    names: Iterable[str], values: dict[int, SSAValue], types: object
-) -> tuple[Port, ...]:
-    ports: list[Port] = []
-    for index, name in enumerate(names):
-        type_ = buffer_type(values[index])
-        dtype = dtype_of(type_.element_type)
-        ports.append(Port(name, type_.get_shape(), str(dtype)))
-    return tuple(ports)

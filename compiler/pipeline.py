@@ -112,7 +112,15 @@ def apply_pass(
 
 def count_operations(module: ModuleOp) -> int:
     """How many operations a module has, itself apart."""
-    return sum(1 for _ in module.walk()) - 1
+    count, pending = 0, [module.body]
+    while pending:
+        for block in pending.pop().blocks:
+            op = block.first_op
+            while op is not None:
+                count += 1
+                pending += op.regions
+                op = op.next_op
+    return count
 
 
 def parse_pipeline(text: str, passes: PassTable) -> Pipeline:

@@ -22,6 +22,8 @@ from xdsl.dialects.builtin import ModuleOp, TensorType, UnrankedTensorType
 from xdsl.ir import Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
+from ..dialects.kernel.loops import YieldOp
+from ..dialects.kernel.tiles import ApplyOp, ContractOp, FillOp, FoldOp
 from ..dialects.types import is_static
 from .locations import describe
 
@@ -91,8 +93,8 @@ def verify(module: ModuleOp, when: str) -> list[Operation]:
         when: opens the message, like "after pass dce".
 
     Returns:
-        The operations that had to be looked at, inner ones first: of scalar operations that are
-        alike, the first.
+        The operations that had to be looked at, inner ones first: of operations that are
+        alike and verify by their types alone, the first.
 
     Raises:
         StageError: it is not well formed. The message names the operation.
@@ -110,30 +112,34 @@ def verify(module: ModuleOp, when: str) -> list[Operation]:
 LEAVES = ("arith", "math")
 """Dialects of scalar operations: what they verify follows from types and properties."""
 
+TYPED = (ApplyOp, ContractOp, FillOp, FoldOp, YieldOp)
+"""Operations on tiles of which the same is true."""
+
 
 def _unlike(region: Region, seen: set[Any]) -> Iterator[Operation]:
-    """Operations, inner ones first, without scalar ones like one in `seen`."""
+    """Operations, inner ones first, without those that verify like one in `seen`."""
     for block in region.blocks:
         last = block.last_op
         if last is None:
             block.verify()
         for op in block.ops:
-            if op is not last and op.dialect_name() in LEAVES:
-                key = _kind(op)
+            for inner in op.regions:
+                yield from _unlike(inner, seen)
+            if isinstance(op, TYPED) or op.dialect_name() in LEAVES:
+                key = _kind(op), type(block.parent_op()) if op is last else None
                 if key in seen:
                     continue
                 seen.add(key)
-            for inner in op.regions:
-                yield from _unlike(inner, seen)
             yield op
 
 
 def _kind(op: Operation) -> Any:
-    """Equal for operations that verify alike."""
+    """Equal for operations that verify alike, but for what a last operation must be."""
     if isinstance(op, arith.ConstantOp):
         return arith.ConstantOp, op.value.type, op.result.type  # pyright: ignore
     types = [value.type for value in (*op.operands, *op.results)]
-    return type(op), *types, *op.properties.items(), *op.attributes.items()
+    inner = [tuple(b.arg_types) for region in op.regions for b in region.blocks]
+    return type(op), *types, *inner, *op.properties.items(), *op.attributes.items()
 
 
 def _message(error: VerifyException) -> str:

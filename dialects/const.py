@@ -33,6 +33,9 @@ from .types import Array, dtype_of, element_of
 PRINTED_ELEMENTS = 32
 """Constants of at most this many elements are printed in full."""
 
+SAMPLE = 256
+"""Bytes of a weight that dictionaries look at first."""
+
 
 class Weight:
     """An array with its content hash, computed at first need. The array is read-only."""
@@ -45,9 +48,13 @@ class Weight:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of type, shape and bytes, 16 hexadecimal digits of it."""
-        head = f"{self.array.dtype.str}{self.array.shape}".encode()
-        flat = self.array.reshape(-1).view(np.uint8)
-        return hashlib.sha256(head + flat.tobytes()).hexdigest()[:16]
+        digest = hashlib.sha256(f"{self.array.dtype.str}{self.array.shape}".encode())
+        digest.update(self._bytes.data)
+        return digest.hexdigest()[:16]
+
+    @property
+    def _bytes(self) -> Array:
+        return self.array.reshape(-1).view(np.uint8)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -58,7 +65,9 @@ class Weight:
         )
 
     def __hash__(self) -> int:
-        return hash((self.array.shape, self.array.dtype.str))
+        # Some of the numbers tell most weights apart; looking at all takes long.
+        some = self._bytes[:SAMPLE].tobytes()
+        return hash((self.array.shape, self.array.dtype.str, some))
 
 
 WEIGHTS: dict[str, Weight] = {}

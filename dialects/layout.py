@@ -18,6 +18,7 @@ done when its operands are parts of its result.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 from xdsl.dialects.builtin import ArrayAttr, IntAttr, NoneAttr, TensorType
@@ -26,8 +27,18 @@ from xdsl.irdl import irdl_attr_definition, param_def
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
-from .kernel.affine import Linear
 from .types import Array
+
+
+class Divisible(Protocol):
+    """An index of either kind: an affine expression, or data of a loop body."""
+
+    def __add__(self, other: int, /) -> Self: ...
+    def __mod__(self, other: int, /) -> Self: ...
+    def __floordiv__(self, other: int, /) -> Self: ...
+
+
+Part = TypeVar("Part", bound=Divisible)
 
 
 @irdl_attr_definition
@@ -137,9 +148,9 @@ class LayoutAttr(ParametrizedAttribute):
                 result.append((dim, inner, block * inner))
         return result
 
-    def place(self, indices: Sequence[Linear]) -> list[Linear]:
+    def place(self, indices: Sequence[Part]) -> list[Part]:
         """Physical indices of a logical place."""
-        result: list[Linear] = []
+        result: list[Part] = []
         room = self.room
         for dim, divisor, modulus in self._divisors():
             index = indices[dim] + room[dim][0]

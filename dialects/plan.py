@@ -39,8 +39,10 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
 
 from .const import Weight, WeightAttr
+from .types import buffer_bytes
 
 
 class PortOp(IRDLOperation):
@@ -129,15 +131,48 @@ class BufferOp(IRDLOperation):
 
 @irdl_op_definition
 class ViewOp(IRDLOperation):
-    """The same memory under another shape of as many elements."""
+    """The memory of another buffer, or of a part `at` a byte offset, under another shape."""
 
     name = "plan.view"
     source = operand_def(MemRefType)
+    offset = opt_prop_def(IntegerAttr)
     result = result_def(MemRefType)
-    assembly_format = "$source attr-dict `:` type($source) `->` type($result)"
 
-    def __init__(self, source: SSAValue, type_: Attribute) -> None:
-        super().__init__(operands=[source], result_types=[type_])
+    def __init__(self, source: SSAValue, type_: Attribute, offset: int = 0) -> None:
+        at = IntegerAttr(offset, i64) if offset else None
+        super().__init__(
+            operands=[source], properties={"offset": at}, result_types=[type_]
+        )
+
+    @property
+    def start(self) -> int:
+        """Where it begins in its source, in bytes."""
+        return 0 if self.offset is None else self.offset.value.data
+
+    def verify_(self) -> None:
+        if self.start < 0 or self.start + buffer_bytes(self.result) > buffer_bytes(
+            self.source
+        ):
+            raise VerifyException(f"{self.result.type} is not inside its source")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_ssa_value(self.source)
+        if self.offset is not None:
+            printer.print_string(f" at {self.start}")
+        printer.print_string(" : ")
+        printer.print_attribute(self.source.type)
+        printer.print_string(" -> ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> ViewOp:
+        source = parser.parse_unresolved_operand()
+        at = parser.parse_integer() if parser.parse_optional_keyword("at") else 0
+        parser.parse_punctuation(":")
+        value = parser.resolve_operand(source, parser.parse_type())
+        parser.parse_punctuation("->")
+        return cls(value, parser.parse_type(), at)
 
 
 @irdl_op_definition

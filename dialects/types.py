@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, TypeAlias, cast
 
@@ -73,6 +74,11 @@ def tensor(shape: Sequence[int], element: Attribute) -> TensorType[Attribute]:
 def integers(attribute: Attribute) -> tuple[int, ...]:
     """The integers of an `array<i64: ...>` attribute."""
     assert isinstance(attribute, DenseArrayBase)
+    return _unpacked(cast("Any", attribute))
+
+
+@lru_cache(4096)
+def _unpacked(attribute: Any) -> tuple[int, ...]:
     return tuple(int(v) for v in attribute.iter_values())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -230,7 +231,9 @@ def run_launches(module: ModuleOp, inputs: list[Array]) -> list[Array]:
                     outputs[op.index.data] = array
             case ViewOp():
                 shape = buffer_type(op.result).get_shape()
-                memory[op.result] = memory[op.source].reshape(shape)
+                flat = memory[op.source].reshape(-1)
+                start = op.start // flat.itemsize
+                memory[op.result] = flat[start : start + prod(shape)].reshape(shape)
             case LaunchOp():
                 arrays = [memory[b] for b in op.buffers]
                 TileMachine(functions[op.kernel_name], arrays).run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, ValuesView
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -94,6 +94,10 @@ class Result(Mapping[Any, Array]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    def values(self) -> ValuesView[Array]:
+        """The arrays, in order."""
+        return self.to_dict().values()
 
     def names(self) -> tuple[set[str], ...]:
         """The names of the outputs, in order."""

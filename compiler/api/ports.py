@@ -132,20 +132,23 @@ class Ports(list[Port]):
         Raises:
             InputError: there is none such.
         """
-        known = ", ".join(f"'{port.name}'" for port in self) or "none"
         if isinstance(key, Port):
             key = key.name
         if isinstance(key, str):
             for port in self:
                 if port.name == key:
                     return port
-            raise InputError(f"there is no {self.what} '{key}'; there is {known}")
+            raise InputError(f"there is no {self.what} '{key}'; there is {self._known}")
         if key is None and len(self) != 1:
-            raise InputError(f"name one {self.what} of {known}")
+            raise InputError(f"name one {self.what} of {self._known}")
         index = int(key or 0)
         if not 0 <= index < len(self):
-            raise InputError(f"there is no {self.what} {index}; there is {known}")
+            raise InputError(f"there is no {self.what} {index}; there is {self._known}")
         return self[index]
+
+    @property
+    def _known(self) -> str:
+        return ", ".join(f"'{port.name}'" for port in self) or "none"
 
 
 class Tensor:

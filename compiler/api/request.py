@@ -29,7 +29,8 @@ class InferRequest:
 
     def infer(self, inputs: Any = None) -> Result:
         """Run and return the results; without `inputs`, on the tensors set before."""
-        self.wait()
+        if self._future is not None:
+            self.wait()
         self._result = self._model(self._inputs if inputs is None else inputs)
         return self._result
 

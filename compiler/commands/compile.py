@@ -37,6 +37,15 @@ Samples = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def check_choices(**choices: str) -> None:
+    """Refuse options, by name, that are neither auto nor never."""
+    for name, choice in choices.items():
+        if choice not in ("auto", "never"):
+            raise typer.BadParameter(
+                f"'{choice}' is neither auto nor never", param_hint=f"--{name}"
+            )
+
+
 @converts
 def compile_command(
     model: Annotated[Path, typer.Argument(help="An ONNX file.")],
@@ -100,11 +109,7 @@ def compile_command(
         raise typer.BadParameter(
             f"'{target}' is neither cpu nor gpu", param_hint="--target"
         )
-    for way, when in (("winograd", winograd), ("strassen", strassen)):
-        if when not in ("auto", "never"):
-            raise typer.BadParameter(
-                f"'{when}' is neither auto nor never", param_hint=f"--{way}"
-            )
+    check_choices(winograd=winograd, strassen=strassen)
     if json and print_ir_after:
         raise typer.BadParameter("--json and --print-ir-after exclude each other")
     place = artifact or options.artifact or Path(f"{model.stem}.ovc")
@@ -141,12 +146,17 @@ def compile_command(
         )
         kept = kept_network(model, target, chosen)
         compiled = kept.find() if kept else None
-        if kept and compiled:
+        if compiled is None:
+            from ..collector import rare_collections
+            from ..driver import compile_anew
+
+            with rare_collections(at_the_end=False):
+                compiled = compile_anew(model, target, chosen)
+            if kept:
+                kept.add(compiled)
+        if kept:
             kept.write(compiled, place)
         else:
-            from ..driver import compile_file
-
-            compiled = compile_file(model, target, chosen)
             write_artifact(place, compiled)
     records.write(model, chosen, quiet)
     seconds = time.perf_counter() - start

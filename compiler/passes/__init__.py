@@ -42,6 +42,7 @@ from .remove_empty import RemoveEmptyPass
 from .remove_identity import RemoveIdentityPass
 from .require_shapes import RequireShapesPass
 from .schedule_nests import ScheduleNestsPass
+from .share_kernels import ShareKernelsPass
 from .skip_padding import SkipPaddingPass
 from .trim_kernels import TrimKernelsPass
 from .turn_products import TurnProductsPass
@@ -91,6 +92,7 @@ PASSES: tuple[type[ModulePass], ...] = (
     LegalizeScalarsPass,
     DropCopiesPass,
     ChainNestsPass,
+    ShareKernelsPass,
     ScheduleNestsPass,
     PlanMemoryPass,
 )

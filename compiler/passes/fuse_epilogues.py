@@ -1,14 +1,17 @@
 """
 Let elementwise operations run where the values they read are written.
 
-    t = anchor(x); y = f(t, r)   ==>   y = fused(x, r) { f(anchor(x), r) }
+    t = anchor(x); y = f(t, r)             ==>   y = fused(x, r) { f(anchor(x), r) }
+    t = anchor(x); s = g(r); y = f(t, s)   ==>   y = fused(x, r) { f(anchor(x), g(r)) }
 
 Legal when `f` is elementwise with the shape of `t`, and everything else it reads is known
-before the anchor runs. `t` itself is still written when somebody else reads it.
+before the anchor runs, or elementwise with that shape itself, read by `f` alone, and of
+what is known before. `t` itself is still written when somebody else reads it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +75,10 @@ def _grow(
     group, shape = [anchor], shape_of(anchor.results[0])
     limit = order[anchor]
     inside = set(anchor.results)
+
+    def known(value: SSAValue) -> bool:
+        return value in inside or _known_before(value, limit, order)
+
     candidates = sorted(_readers(anchor), key=order.__getitem__)
     while candidates and len(group) < LONGEST:
         op = candidates.pop(0)
@@ -79,13 +86,43 @@ def _grow(
             continue
         if len(op.results) != 1 or shape_of(op.results[0]) != shape:
             continue
-        known = all(v in inside or _known_before(v, limit, order) for v in op.operands)
-        if not known:
+        found = _beside(op, known, taken, LONGEST - len(group))
+        if found is None:
             continue
-        group.append(op)
-        inside.update(op.results)
+        group += found
+        inside.update(member.results[0] for member in found)
         candidates = sorted({*candidates, *_readers(op)}, key=order.__getitem__)
     return group
+
+
+def _beside(
+    op: NNOp,
+    known: Callable[[SSAValue], bool],
+    taken: set[Operation],
+    room: int,
+) -> list[NNOp] | None:
+    """
+    `op` behind the elementwise operations that only it reads and that can run beside it,
+    in order; None: it reads what the anchor cannot know, or they are more than `room`.
+    """
+    if room < 1:
+        return None
+    found: list[NNOp] = []
+    for value in dict.fromkeys(op.operands):
+        if known(value):
+            continue
+        owner = value.owner
+        if not isinstance(owner, NNOp) or not owner.ELEMENTWISE or owner in taken:
+            return None
+        if len(owner.results) != 1 or len(_readers(owner)) != 1:
+            return None
+        if shape_of(value) != shape_of(op.results[0]):
+            return None
+        before = _beside(owner, known, taken, room - len(found) - 1)
+        if before is None:
+            return None
+        found += before
+    return [*found, op] if len(found) < room else None
 
 
 def _readers(op: Operation) -> list[Operation]:

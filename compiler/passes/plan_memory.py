@@ -58,9 +58,16 @@ class PlanMemoryPass(ModulePass):
 
 def root_of(buffer: SSAValue) -> SSAValue:
     """The buffer behind views."""
+    return place_of(buffer)[0]
+
+
+def place_of(buffer: SSAValue) -> tuple[SSAValue, int]:
+    """The buffer behind views, and how many bytes behind its start they begin."""
+    offset = 0
     while isinstance(buffer.owner, ViewOp):
+        offset += buffer.owner.start
         buffer = buffer.owner.source
-    return buffer
+    return buffer, offset
 
 
 def plan_arena(

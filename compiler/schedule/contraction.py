@@ -17,6 +17,12 @@ from .writer import UNROLL_TAPS, Vector, Writer, even_step, square_cost, tile_co
 HALVES = 6
 """Registers of half the lanes that may be side by side in a tile."""
 
+AT_ONCE = 4
+"""
+Rows that meet columns as fast as memory gives those. The processor itself fetches ahead
+of such a stream, and asking for each line only takes its time.
+"""
+
 
 class Contractions(Writer):
     """Writes the schedules of sums of products."""
@@ -57,7 +63,8 @@ class Contractions(Writer):
             if not across:
                 self.loop("unroll", vector.dim, vector.lanes)
             self.loop("vector", vector.dim, vector.lanes)
-        if columns and self._streams(steady):
+        met = prod(self.sizes[d] for d in rows)
+        if columns and met > AT_ONCE and self._streams(steady):
             self.loop("prefetch", vector.dim, width)  # type: ignore[arg-type]
 
     def _tiles(

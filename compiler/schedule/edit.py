@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import DenseArrayBase, i32
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel.nest import IndexOp, ReadOp, ReduceOp, WriteOp
+from ...dialects.kernel.operation import segments
 
 
 def set_indices(op: ReadOp | WriteOp | IndexOp, indices: Sequence[SSAValue]) -> None:
@@ -16,8 +16,8 @@ def set_indices(op: ReadOp | WriteOp | IndexOp, indices: Sequence[SSAValue]) -> 
     rest = op.operands[start + len(op.indices) :]
     op.operands = [*op.operands[:start], *indices, *rest]
     if isinstance(op, WriteOp):
-        segments = [1, 1, len(indices), len(rest)]
-        op.properties["operandSegmentSizes"] = DenseArrayBase.from_list(i32, segments)
+        sizes = segments(1, 1, len(indices), len(rest))
+        op.properties["operandSegmentSizes"] = sizes
 
 
 def reduce_over(op: ReduceOp, dims: Sequence[SSAValue]) -> None:

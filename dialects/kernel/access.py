@@ -18,7 +18,6 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
     AttrSizedOperandSegments,
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     opt_operand_def,
@@ -31,11 +30,12 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from ..types import buffer_type, integer_array, integers
+from .operation import KernelOp, segments
 from .text import print_place
 from .tiles import TileType, tile_type
 
 
-class AccessOp(IRDLOperation):
+class AccessOp(KernelOp):
     """
     Shared by load and store: `buffer[map(indices; t0, t1, …, lane)]`.
 
@@ -109,16 +109,19 @@ class LoadOp(AccessOp):
         ahead: int | None = None,
         across: int | None = None,
     ) -> None:
-        super().__init__(
-            operands=[buffer, indices, offset, mask],
-            properties={
+        extra = [value for value in (offset, mask) if value is not None]
+        present = (int(value is not None) for value in (offset, mask))
+        self.make(
+            [buffer, *indices, *extra],
+            [result],
+            {
                 "map": AffineMapAttr(map_),
                 "valid": None if valid is None else integer_array(valid),
                 "fill": fill,
                 "ahead": None if ahead is None else IntegerAttr(ahead, i64),
                 "across": None if across is None else IntegerAttr(across, i64),
+                "operandSegmentSizes": segments(1, len(indices), *present),
             },
-            result_types=[result],
         )
 
     def verify_(self) -> None:
@@ -162,11 +165,14 @@ class StoreOp(AccessOp):
         mask: SSAValue | None = None,
         valid: tuple[int, int] | None = None,
     ) -> None:
-        super().__init__(
-            operands=[value, buffer, indices, offset, mask],
+        extra = [part for part in (offset, mask) if part is not None]
+        present = (int(part is not None) for part in (offset, mask))
+        self.make(
+            [value, buffer, *indices, *extra],
             properties={
                 "map": AffineMapAttr(map_),
                 "valid": None if valid is None else integer_array(valid),
+                "operandSegmentSizes": segments(1, 1, len(indices), *present),
             },
         )
 

@@ -30,7 +30,7 @@ from ..layout import LayoutAttr, layout_of
 from ..types import dtype_of, element_type, shape_of
 from .affine import Linear
 from .nest import IndexOp, NestOp, ReadOp, ReduceOp, WriteOp
-from .scalar import Scalar, constant_op, is_float, scalar_type
+from .scalar import Scalar, constant_op, is_float, same_type_op, scalar_type
 
 Index: TypeAlias = Linear
 """An affine expression of a nest's dimensions, with ranges: `n["m"] * 2 + 1`."""
@@ -153,7 +153,7 @@ class Nest:
         if doubtful and fill is None:
             index, size = doubtful[0]
             raise IndexError(f"index in {index.interval} leaves [0, {size})")
-        place = layout.place(indices)
+        place = self._physical(layout, at, indices)
         operands, map_, guard_map = self.maps(place, [i for i, _ in doubtful])
         type_ = scalar_type(dtype_of(element))
         guard = None
@@ -184,7 +184,8 @@ class Nest:
         for index, size, dynamic in zip(indices, shape, symbolic, strict=True):
             if _may_leave(index, size) and not dynamic:
                 raise IndexError(f"index in {index.interval} leaves [0, {size})")
-        operands, map_, _ = self.maps(tensor_layout(tensor).place(indices), [])
+        place = self._physical(tensor_layout(tensor), at, indices)
+        operands, map_, _ = self.maps(place, [])
         stored = value.cast(dtype_of(tensor_element(tensor)))
         condition = None if where is None else where.value
         buffer = self.buffer(tensor, "y")
@@ -201,6 +202,22 @@ class Nest:
             else:
                 indices.append(Linear((), item) if isinstance(item, int) else item)
         return indices, [isinstance(item, Scalar) for item in at]
+
+    def _physical(
+        self, layout: LayoutAttr, at: Place, indices: Sequence[Linear]
+    ) -> list[Linear]:
+        """
+        Where a place lies in memory.
+
+        Of a data-dependent index the block and the place inside of it are data as well:
+        an access adds such indices to a place, but cannot divide them.
+        """
+        blocked = {dim for dim, block in layout.order if block > 1}
+        logical = [
+            item if isinstance(item, Scalar) and dim in blocked else index
+            for dim, (item, index) in enumerate(zip(at, indices, strict=True))
+        ]
+        return self._indices(layout.place(logical))[0]
 
     def maps(
         self, indices: Sequence[Linear], guarded: Sequence[Linear]
@@ -312,7 +329,8 @@ class Nest:
     def fma(self, a: Scalar, b: Scalar | float, c: Scalar) -> Scalar:
         """`a * b + c`, rounded once."""
         factor = b if isinstance(b, Scalar) else self.const(b, a.dtype)
-        value = self.emit(math.FmaOp(a.value, factor.value, c.value))
+        op = same_type_op(math.FmaOp, a.value, factor.value, c.value)
+        value = self.emit(op)
         return Scalar(self, value, a.dtype)
 
     def pow(self, base: Scalar, exponent: Scalar | float) -> Scalar:

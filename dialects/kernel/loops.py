@@ -29,13 +29,14 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..types import integer_array, integers
 from .bounds import check_func
+from .operation import KernelOp
 from .tiles import TileType
 
 LOOPS = ("grid", "item", "serial")
 
 
 @irdl_op_definition
-class YieldOp(IRDLOperation):
+class YieldOp(KernelOp):
     """Ends a body: the values carried on."""
 
     name = "kernel.yield"
@@ -43,7 +44,7 @@ class YieldOp(IRDLOperation):
     traits = traits_def(IsTerminator())
 
     def __init__(self, values: Sequence[SSAValue] = ()) -> None:
-        super().__init__(operands=[list(values)])
+        self.make(values)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" " if self.values else "")

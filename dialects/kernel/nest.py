@@ -56,6 +56,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..types import integer_array, integers
 from .bounds import check_nest
+from .operation import KernelOp, segments
 from .schedule import MAPPINGS, ScheduleAttr
 from .text import parse_place, print_place
 
@@ -63,7 +64,7 @@ REDUCTIONS = ("add", "mul", "max", "min", "and", "or")
 
 
 @irdl_op_definition
-class ReadOp(IRDLOperation):
+class ReadOp(KernelOp):
     """
     `result = buffer[map(indices)]`; `fill` where `guard(indices)` leaves `[0, bounds)`.
 
@@ -92,9 +93,7 @@ class ReadOp(IRDLOperation):
             properties["guard"] = AffineMapAttr(guard[0])
             properties["bounds"] = integer_array(guard[1])
             properties["fill"] = guard[2]
-        super().__init__(
-            operands=[buffer, indices], properties=properties, result_types=[result]
-        )
+        self.make([buffer, *indices], [result], properties)
 
     def verify_(self) -> None:
         _check_place(self.buffer, self.indices, self.map.data)
@@ -128,7 +127,7 @@ class ReadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class WriteOp(IRDLOperation):
+class WriteOp(KernelOp):
     """`buffer[map(indices)] = value`, where `condition` holds when it is given."""
 
     name = "kernel.write"
@@ -147,9 +146,11 @@ class WriteOp(IRDLOperation):
         map_: AffineMap,
         condition: SSAValue | None = None,
     ) -> None:
-        super().__init__(
-            operands=[value, buffer, indices, condition],
-            properties={"map": AffineMapAttr(map_)},
+        extra = [] if condition is None else [condition]
+        sizes = segments(1, 1, len(indices), len(extra))
+        self.make(
+            [value, buffer, *indices, *extra],
+            properties={"map": AffineMapAttr(map_), "operandSegmentSizes": sizes},
         )
 
     def verify_(self) -> None:

@@ -27,6 +27,7 @@ stands around both.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from xdsl.dialects.builtin import (
     AffineMapAttr,
@@ -47,7 +48,6 @@ from xdsl.ir import (
 )
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_attr_definition,
     irdl_op_definition,
     operand_def,
@@ -61,6 +61,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
+from .operation import KernelOp
 from .text import print_place
 
 
@@ -75,7 +76,7 @@ class TileType(ParametrizedAttribute, TypeAttribute):
 
     @staticmethod
     def of(shape: Sequence[int], element: Attribute, lanes: int = 1) -> TileType:
-        return TileType(ArrayAttr(map(IntAttr, shape)), element, IntAttr(lanes))
+        return _tile_type(tuple(shape), element, lanes)
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -103,6 +104,11 @@ class TileType(ParametrizedAttribute, TypeAttribute):
         return [ArrayAttr(map(IntAttr, dims)), element, IntAttr(lanes)]
 
 
+@lru_cache(4096)
+def _tile_type(shape: tuple[int, ...], element: Attribute, lanes: int) -> TileType:
+    return TileType(ArrayAttr(map(IntAttr, shape)), element, IntAttr(lanes))
+
+
 def tile_type(value: SSAValue) -> TileType:
     """The type of a tile value."""
     assert isinstance(value.type, TileType)
@@ -110,7 +116,7 @@ def tile_type(value: SSAValue) -> TileType:
 
 
 @irdl_op_definition
-class FillOp(IRDLOperation):
+class FillOp(KernelOp):
     """A tile of one value."""
 
     name = "kernel.fill"
@@ -118,7 +124,7 @@ class FillOp(IRDLOperation):
     result = result_def(TileType)
 
     def __init__(self, value: Attribute, type_: TileType) -> None:
-        super().__init__(properties={"value": value}, result_types=[type_])
+        self.make([], [type_], {"value": value})
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.value.value.data} : ")
@@ -126,7 +132,7 @@ class FillOp(IRDLOperation):
 
 
 @irdl_op_definition
-class PositionOp(IRDLOperation):
+class PositionOp(KernelOp):
     """`map(indices; t0, t1, …, lane)` as an integer tile."""
 
     name = "kernel.position"
@@ -137,11 +143,7 @@ class PositionOp(IRDLOperation):
     def __init__(
         self, indices: Sequence[SSAValue], map_: AffineMap, result: TileType
     ) -> None:
-        super().__init__(
-            operands=[indices],
-            properties={"map": AffineMapAttr(map_)},
-            result_types=[result],
-        )
+        self.make(indices, [result], {"map": AffineMapAttr(map_)})
 
     def print(self, printer: Printer) -> None:
         tile = tile_type(self.result)
@@ -153,7 +155,7 @@ class PositionOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ApplyOp(IRDLOperation):
+class ApplyOp(KernelOp):
     """A scalar body (arith, math) for every element of the broadcast inputs."""
 
     name = "kernel.apply"
@@ -164,7 +166,7 @@ class ApplyOp(IRDLOperation):
     def __init__(
         self, inputs: Sequence[SSAValue], type_: TileType, body: Region
     ) -> None:
-        super().__init__(operands=[list(inputs)], result_types=[type_], regions=[body])
+        self.make(inputs, [type_], regions=[body])
 
     def verify_(self) -> None:
         out = tile_type(self.result)
@@ -193,7 +195,7 @@ class ApplyOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ContractOp(IRDLOperation):
+class ContractOp(KernelOp):
     """`acc += lhs * rhs`; dimensions where only `acc` has size one are summed, in order."""
 
     name = "kernel.contract"
@@ -203,7 +205,7 @@ class ContractOp(IRDLOperation):
     result = result_def(TileType)
 
     def __init__(self, acc: SSAValue, lhs: SSAValue, rhs: SSAValue) -> None:
-        super().__init__(operands=[acc, lhs, rhs], result_types=[acc.type])
+        self.make([acc, lhs, rhs], [acc.type])
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -215,7 +217,7 @@ class ContractOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FoldOp(IRDLOperation):
+class FoldOp(KernelOp):
     """`acc (kind)= value`; dimensions where only `acc` has size one are folded, in order."""
 
     name = "kernel.fold"
@@ -225,11 +227,7 @@ class FoldOp(IRDLOperation):
     result = result_def(TileType)
 
     def __init__(self, kind: str, acc: SSAValue, value: SSAValue) -> None:
-        super().__init__(
-            operands=[acc, value],
-            properties={"kind": StringAttr(kind)},
-            result_types=[acc.type],
-        )
+        self.make([acc, value], [acc.type], {"kind": StringAttr(kind)})
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data} ")
@@ -239,7 +237,7 @@ class FoldOp(IRDLOperation):
 
 
 @irdl_op_definition
-class LanesOp(IRDLOperation):
+class LanesOp(KernelOp):
     """The lanes of every register folded to a scalar, halves first: a fixed tree."""
 
     name = "kernel.lanes"
@@ -249,11 +247,8 @@ class LanesOp(IRDLOperation):
 
     def __init__(self, kind: str, value: SSAValue) -> None:
         tile = tile_type(value)
-        super().__init__(
-            operands=[value],
-            properties={"kind": StringAttr(kind)},
-            result_types=[TileType.of(tile.dims, tile.element)],
-        )
+        result = TileType.of(tile.dims, tile.element)
+        self.make([value], [result], {"kind": StringAttr(kind)})
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data} ")

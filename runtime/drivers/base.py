@@ -54,6 +54,10 @@ class Streams(Generic[T]):
 
     At most `limit` exist. Calls beyond that wait in line: a stream goes from one call
     straight to the next, so that no thread starves beside one that calls in a loop.
+
+    Where nobody waits a stream comes and goes without the lock. `free` changes in single
+    steps; who gives a stream back looks for a line after that, and who joins the line
+    looks for a free stream after that, so one of them sees the other.
     """
 
     def __init__(self, make: Callable[[], T], limit: int) -> None:
@@ -70,6 +74,8 @@ class Streams(Generic[T]):
         self.turns: deque[Turn[T]] = deque()
         self.made = 0
         self.ended = False
+        self.barred = self.closed
+        """Whether calls have to stop for the lock: it is closed, or ended."""
 
     def take(self) -> T:
         """
@@ -78,17 +84,26 @@ class Streams(Generic[T]):
         Raises:
             DeviceError: the network is closed.
         """
+        try:
+            stream = self.free.pop()
+        except IndexError:
+            return self._line_up()
+        if self.barred:
+            self.give(stream)
+            return self._line_up()
+        return stream
+
+    def _line_up(self) -> T:
         with self.lock:
             if self.closed:
                 raise DeviceError(CLOSED)
-            if self.free and not self.ended:
-                return self.free.pop()
-            if self.made < self.limit and not self.ended:
+            if not self.free and self.made < self.limit and not self.ended:
                 stream = self.make()
                 self.made += 1
                 return stream
             turn: Turn[T] = Turn()
             self.turns.append(turn)
+            self._serve()
         return self._wait(turn)
 
     def _wait(self, turn: Turn[T]) -> T:
@@ -99,13 +114,21 @@ class Streams(Generic[T]):
                 if turn in self.turns:
                     self.turns.remove(turn)
                 elif turn.stream is not None:
-                    self._pass_on(turn.stream)
+                    self.free.append(turn.stream)
+                    self._serve()
             raise
         if turn.stream is None:
             raise DeviceError(CLOSED)
         return turn.stream
 
     def give(self, stream: T) -> None:
+        """Give a stream back, to the first in line if there is a line."""
+        if not self.turns:
+            self.free.append(stream)
+            if self.turns or self.barred:
+                with self.lock:
+                    self._serve()
+            return
         with self.lock:
             self._pass_on(stream)
 
@@ -116,19 +139,37 @@ class Streams(Generic[T]):
             turn.gate.release()
             return
         self.free.append(stream)
-        if self.closed or self.ended:
+        self.changed.notify_all()
+
+    def _serve(self) -> None:
+        """Hand out what is free to those in line."""
+        while self.turns and not self.ended:
+            try:
+                stream = self.free.pop()
+            except IndexError:
+                break
+            self._pass_on(stream)
+        if self.barred:
             self.changed.notify_all()
 
     def close(self) -> None:
         """Refuse calls from now on, also those in line, and wait for those under way."""
         with self.changed:
-            self.closed = True
+            self.closed = self.barred = True
             for turn in self.turns:
                 turn.gate.release()
             self.turns.clear()
-            self.changed.wait_for(self._idle)
-            self.free.clear()
-            self.made = 0
+            self.changed.wait_for(self._emptied)
+
+    def _emptied(self) -> bool:
+        """Drop the streams that are back. A call that begins now may still take one."""
+        while self.free:
+            try:
+                self.free.pop()
+            except IndexError:
+                break
+            self.made -= 1
+        return self.made == 0
 
     def drain(self, timeout: float) -> bool:
         """
@@ -138,7 +179,7 @@ class Streams(Generic[T]):
             False if a call took longer than `timeout` seconds.
         """
         with self.changed:
-            self.ended = True
+            self.ended = self.barred = True
             return self.changed.wait_for(self._idle, timeout)
 
     def _idle(self) -> bool:

@@ -200,19 +200,24 @@ class Stream:
 
     def __init__(self, team: Team, manifest: Manifest, weights: Bytes) -> None:
         self.team = team
+        self.walk = team.code.run
         self.arena = allocate(manifest.arena_bytes)
         bases = {"arena": self.arena.ctypes.data, "weights": weights.ctypes.data}
         counts = [len(launch.buffers) for launch in manifest.launches]
         pointers: Words = np.zeros(sum(counts), np.uint64)
-        self.slots: list[tuple[int, int]] = []
+        slots: dict[str, list[list[int]]] = {
+            "input": [[] for _ in manifest.inputs],
+            "output": [[] for _ in manifest.outputs],
+        }
         buffers = [each for launch in manifest.launches for each in launch.buffers]
-        inputs = len(manifest.inputs)
         for slot, buffer in enumerate(buffers):
             if buffer.space in bases:
                 pointers[slot] = bases[buffer.space] + buffer.at
-                continue
-            port = buffer.at + (inputs if buffer.space == "output" else 0)
-            self.slots.append((slot, port))
+            else:
+                slots[buffer.space][buffer.at].append(slot)
+        self.inputs = slots["input"]
+        slabs = [Slab(port.shape, port.element) for port in manifest.outputs]
+        self.outputs = list(zip(slots["output"], slabs, strict=True))
         self.pointers = pointers.data
         starts = pointers.ctypes.data + 8 * (np.cumsum([0, *counts])[:-1])
         self.table = _table(team, manifest, starts)
@@ -224,26 +229,37 @@ class Stream:
         self.jobs: Words = np.array([[*job, 0], [*job, self.times.ctypes.data]], "u8")
         self.plain, self.timed = (row.ctypes.data for row in self.jobs)
 
-    def run(self, addresses: Sequence[int], *, times: bool = False) -> None:
-        """Run the launches on inputs and outputs at `addresses`."""
+    def run(self, inputs: Sequence[Array], *, times: bool = False) -> list[Array]:
+        """The outputs for `inputs`, in new arrays."""
         pointers = self.pointers
-        for slot, port in self.slots:
-            pointers[slot] = addresses[port]
-        team = self.team
-        if not team.running:
-            team.start()
+        for port, array in enumerate(inputs):
+            start = address(array)
+            for slot in self.inputs[port]:
+                pointers[slot] = start
+        outputs: list[Array] = []
+        for slots, slab in self.outputs:
+            array, start = slab.make()
+            for slot in slots:
+                pointers[slot] = start
+            outputs.append(array)
+        if not self.team.running:
+            self.team.start()
         if times:
-            team.code.run(self.timed)
-            return
-        if len(self.plans) == 1:
-            team.code.run(self.plain)
-            return
+            self.walk(self.timed)
+        elif len(self.plans) == 1:
+            self.walk(self.plain)
+        else:
+            self._share()
+        return outputs
+
+    def _share(self) -> None:
+        """Run the launches in the way whose turn it is."""
         way = self.ways.next()
         if way != self.way:
             self.table[:, PLAN:] = self.plans[way]
             self.way = way
         start = time.perf_counter_ns()
-        team.code.run(self.plain)
+        self.walk(self.plain)
         self.ways.took(way, time.perf_counter_ns() - start)
 
 
@@ -303,7 +319,6 @@ class CpuDriver:
     def __init__(self, artifact: Artifact, config: Config) -> None:
         manifest = artifact.manifest
         code, weights = Code(artifact), aligned(artifact.weights)
-        self.outputs = [Slab(port.shape, port.element) for port in manifest.outputs]
         threads, calls = _share(config, manifest.launches)
         self.device = f"CPU, {threads} thread{'s'[: threads != 1]} a call"
         self.team = Team(code, threads)
@@ -315,25 +330,19 @@ class CpuDriver:
         self._end = weakref.finalize(self, _close, self.streams, self.team)
 
     def infer(self, inputs: Sequence[Array]) -> list[Array]:
-        addresses = [address(each) for each in inputs]
-        outputs = [slab.make(addresses) for slab in self.outputs]
         stream = self.streams.take()
         try:
-            stream.run(addresses)
+            return stream.run(inputs)
         finally:
             self.streams.give(stream)
-        return outputs
 
     def profile(self, inputs: Sequence[Array]) -> list[float]:
-        addresses = [address(each) for each in inputs]
-        outputs = [slab.make(addresses) for slab in self.outputs]
         stream = self.streams.take()
         try:
-            stream.run(addresses, times=True)
+            stream.run(inputs, times=True)
             return (np.diff(stream.times) / 1e9).tolist()
         finally:
             self.streams.give(stream)
-            del outputs
 
     def close(self) -> None:
         self.streams.close()

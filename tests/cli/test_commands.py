@@ -324,7 +324,7 @@ class TestOthers:
         def broken(*arguments: object) -> None:
             raise RuntimeError("an invariant")
 
-        monkeypatch.setattr("ovc.compiler.driver.compile_file", broken)
+        monkeypatch.setattr("ovc.compiler.driver.compile_anew", broken)
         done = command("compile", model, "-o", tmp_path / "x.ovc")
 
         assert done.code == 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 from ovc.runtime.artifact import Artifact
 from ovc.runtime.errors import ArtifactError, DeviceError, InputError
 from ovc.runtime.manifest import Port
+from ovc.runtime.memory import Array
 from ovc.runtime.session import Session, as_input, bind, load
 
 PORTS = (
@@ -122,6 +123,75 @@ def test_ports(session: Session) -> None:
 def test_errors_reach_the_caller(session: Session) -> None:
     with pytest.raises(InputError, match=r"^x: shape 4x16 given, 16x16 expected$"):
         session({"x": np.zeros((4, 16), np.float32)})
+
+
+def _odd_values() -> dict[str, object]:
+    good = np.arange(256, dtype=np.float32).reshape(16, 16)
+    wide = np.zeros((16, 32), np.float32)
+    unaligned = np.zeros(good.nbytes + 1, np.uint8)[1:].view(np.float32)
+    frozen = good.copy()
+    frozen.flags.writeable = False
+    return {
+        "good": good,
+        "frozen": frozen,
+        "columns": np.asfortranarray(good),
+        "strided": wide[:, ::2],
+        "backwards": good[::-1],
+        "unaligned": unaligned.reshape(16, 16),
+        "other bytes": good.astype(">f4"),
+        "subclass": good.view(np.matrix),
+        "masked": np.ma.masked_array(good, good > 3),  # pyright: ignore
+        "list": good.tolist(),
+        "flat": good.ravel(),
+        "more rows": np.zeros((17, 16), np.float32),
+        "no rows": np.zeros((0, 16), np.float32),
+        "doubles": good.astype(np.float64),
+        "integers": good.astype(np.int32),
+        "halves": np.zeros((16, 32), np.float16)[:, ::2],
+        "bits": good.view(np.int32),
+        "objects": good.astype(object),
+        "nothing": None,
+    }
+
+
+class Echo:
+    """A driver that gives its inputs back, and asks of them what drivers rely on."""
+
+    device = "nowhere"
+
+    def infer(self, inputs: Sequence[Array]) -> list[Array]:
+        for array in inputs:
+            assert (array.shape, array.dtype) == ((16, 16), np.dtype(np.float32))
+            assert array.flags.c_contiguous
+            assert array.flags.aligned
+        return list(inputs)
+
+    def profile(self, inputs: Sequence[Array]) -> list[float]:
+        return [0.0 for _ in self.infer(inputs)]
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("value", _odd_values().values(), ids=_odd_values())
+def test_a_dict_is_checked_like_a_list(
+    tiny: Callable[..., Artifact], value: object
+) -> None:
+    """Most calls bring a dict, which has a way of its own."""
+    session = Session(tiny(), Echo())
+    outcomes: list[object] = []
+    for data in ([value], {"x": value}):
+        try:
+            (array,) = session(data)
+            outcomes.append((array is value, array.tolist()))
+        except InputError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("data", [{"y": 0}, {}, {"x": 0, "y": 0}, {0: 0}, {None: 0}])
+def test_a_dict_of_other_names(session: Session, data: dict[object, object]) -> None:
+    with pytest.raises(InputError):
+        session(data)
 
 
 @pytest.mark.parametrize("device", ["GPU", "NPU", "CPU.1"])

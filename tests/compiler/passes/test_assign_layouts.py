@@ -254,3 +254,29 @@ def test_few_outputs_compiled(
     session.close()
 
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("cpu", [None, "x86-64-v3"])
+@pytest.mark.parametrize("reader", ["gather", "gather_elements", "edge", "reflect"])
+def test_places_in_blocks_that_depend_on_data(reader: str, cpu: str | None) -> None:
+    """Of a channel that data choose, the block and the lane are computed."""
+    net = NetworkBuilder([1, 3, 5, 4])
+    weights = net.constant(np.arange(32 * 3, dtype=np.float32).reshape(32, 3, 1, 1) % 7)
+    x = net.add(nn.ConvOp, net.values[0], weights)
+    if reader == "gather":
+        channels = net.constant(np.array([3, 1, 31, -2, 17]))
+        net.add(nn.GatherOp, x, channels, axis=1)
+    elif reader == "gather_elements":
+        channels = net.constant((np.arange(60).reshape(1, 3, 5, 4) * 11) % 32)
+        net.add(nn.GatherElementsOp, x, channels, axis=1)
+    else:
+        pads = net.constant(np.array([0, 2, 0, 1, 0, 2, 0, 0]))
+        net.add(nn.PadOp, x, pads, mode=reader)
+    module = net.finish()
+    arrays = argument_arrays(module)
+    [expected] = evaluate(module.clone(), arrays)
+    model = Model(module, Path("places.onnx"), "0" * 64)
+
+    session = load(compile_module(model, "cpu", CompileOptions(cpu=cpu)))
+
+    np.testing.assert_allclose(session(arrays)[0], expected, rtol=1e-6, atol=1e-4)

@@ -91,6 +91,13 @@ def test_sums_of_lanes_are_kept(m: int, n: int, k: int) -> None:
     kernel.check(run_tiles(lowered(kernel), kernel.arrays))
 
 
+@pytest.mark.parametrize("rows", [1, 2, 4, 5, 12])
+def test_few_rows_ask_for_nothing_ahead(rows: int) -> None:
+    text = schedule_of(matmul(rows, 512, 256), TARGETS["avx512"])
+
+    assert ("prefetch" in text) == (rows > 4)
+
+
 def test_what_is_asked_for_ahead_is_the_next_columns() -> None:
     kernel = matmul(4, 64, 8).scheduled(
         "parallel n by 16, serial k, unroll m, unroll n by 8, vector n by 8, prefetch n by 16"

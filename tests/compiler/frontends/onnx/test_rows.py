@@ -215,6 +215,16 @@ RESIZE = (
     ]
     + [
         Case(
+            f"resize-nearest-{height}-{width}",
+            10,
+            node("Resize", "x s", "y", mode="nearest"),
+            IMAGE,
+            {"s": np.array([1, 1, height, width], np.float32)},
+        )
+        for height, width in [(0.6, 0.6), (1.5, 0.6), (0.3, 2.5)]
+    ]
+    + [
+        Case(
             f"resize-{mode}-{coordinates}",
             version,
             node(
