@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -14,6 +14,7 @@ from xdsl.passes import ModulePass
 from xdsl.traits import Pure
 
 from ...dialects.nn.base import NNOp
+from ...runtime.errors import CompileError
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,17 @@ def erase_if_dead(*ops: Operation) -> None:
     for op in ops:
         if op.parent is not None and is_dead(op):
             op.parent.erase_op(op)
+
+
+def require_choice(pass_name: str, choose: str, choices: Collection[str]) -> None:
+    """
+    Check an option that is one of some words.
+
+    Raises:
+        CompileError: it is another one.
+    """
+    if choose not in choices:
+        expected = ", ".join(choices)
+        raise CompileError(
+            f"{pass_name}: choose is {choose}, expected one of {expected}"
+        )

@@ -39,12 +39,11 @@ from ...dialects.nn import (
 from ...dialects.nn.base import NNOp, integer, number
 from ...dialects.nn.strassen import PRODUCTS, half, left, outward, right
 from ...dialects.types import Array, element_type, shape_of
-from ...runtime.errors import CompileError
 from ..interpreter import constant_results
 from ..targets import find_target
 from .fold import EVERY_SIZE
 from .reasons import applied, decline, is_kept
-from .rewrite import FunctionPass, replace
+from .rewrite import FunctionPass, replace, require_choice
 
 NEAR, FAR = 0.55, 1.6
 """Multiplications in the time of a byte that is added up, in the second cache or beyond."""
@@ -72,10 +71,7 @@ class UseStrassenPass(FunctionPass):
     """Largest error of a layer, of its largest output."""
 
     def rewrite(self, body: Block) -> int:
-        if self.choose not in CHOICES:
-            raise CompileError(
-                f"use-strassen: choose is {self.choose}, expected one of {', '.join(CHOICES)}"
-            )
+        require_choice(self.name, self.choose, CHOICES)
         target = find_target(self.target)
         if self.choose == "never" or (self.choose == "auto" and target.items > 1):
             return 0  # the costs above are those of processors

@@ -41,11 +41,10 @@ from ...dialects.nn.phases import ranges_of
 from ...dialects.nn.windows import Window
 from ...dialects.nn.winograd_tiles import TAPS, TILES, Tile, both_sides
 from ...dialects.types import Array, element_type, shape_of
-from ...runtime.errors import CompileError
 from ..targets import find_target
 from .fold import fold
 from .reasons import applied, decline, is_kept
-from .rewrite import FunctionPass, replace
+from .rewrite import FunctionPass, replace, require_choice
 
 MOVE = 1.6
 """Multiplications in the time of a byte that a transform reads or writes."""
@@ -77,10 +76,7 @@ class UseWinogradPass(FunctionPass):
     """Largest error of a layer, of its largest output."""
 
     def rewrite(self, body: Block) -> int:
-        if self.choose not in CHOICES:
-            raise CompileError(
-                f"use-winograd: choose is {self.choose}, expected one of {', '.join(CHOICES)}"
-            )
+        require_choice(self.name, self.choose, CHOICES)
         target = find_target(self.target)
         tiles = [TILES[m] for m in CHOICES[self.choose]]
         if self.choose == "auto" and target.items > 1:

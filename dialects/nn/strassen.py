@@ -84,7 +84,31 @@ def row_ranges(rows: int) -> Iterator[tuple[int, int, bool]]:
         yield pairs, rest, False
 
 
-class StrassenFactor(NNOp):
+class StrassenOp(NNOp):
+    """What the operations share: which dimensions are cut, and where the seven lie."""
+
+    rows = prop_def(default_value=to_attribute(0))
+    """The dimension of the matrix's rows."""
+    columns = prop_def(default_value=to_attribute(1))
+    """The dimension of the matrix's columns."""
+    merged = prop_def(default_value=to_attribute(0))
+    """Whether the seven lie side by side in `columns`, not in a dimension of their own."""
+
+    def axes(self) -> tuple[int, int]:
+        """The dimensions of rows and columns."""
+        return integer(self.rows), integer(self.columns)
+
+    def checked_axes(self, sizes: Sequence[int]) -> tuple[int, int]:
+        """The same, if a tensor of these sizes has them."""
+        rows, columns = self.axes()
+        if rows == columns or not all(0 <= d < len(sizes) for d in (rows, columns)):
+            raise VerifyException(
+                f"rows {rows} and columns {columns} are not two dimensions of {sizes}"
+            )
+        return rows, columns
+
+
+class StrassenFactor(StrassenOp):
     """
     `output[t, ...] = sum of the quadrants of x that the seven products take`
 
@@ -98,30 +122,15 @@ class StrassenFactor(NNOp):
     """
 
     x = operand_def()
-
-    rows = prop_def(default_value=to_attribute(0))
-    """The dimension of the matrix's rows."""
-    columns = prop_def(default_value=to_attribute(1))
-    """The dimension of the matrix's columns."""
-    merged = prop_def(default_value=to_attribute(0))
-
     output = result_def()
 
     @abstractmethod
     def parts(self, quadrants: Sequence[Any]) -> tuple[Any, ...]:
         """The factor of each product."""
 
-    def axes(self) -> tuple[int, int]:
-        """The dimensions of rows and columns."""
-        return integer(self.rows), integer(self.columns)
-
     def shapes(self) -> Sequence[tuple[int, ...]]:
         sizes = list(shape_of(self.x))
-        rows, columns = self.axes()
-        if rows == columns or not all(0 <= d < len(sizes) for d in (rows, columns)):
-            raise VerifyException(
-                f"rows {rows} and columns {columns} are not two dimensions of {sizes}"
-            )
+        rows, columns = self.checked_axes(sizes)
         if sizes[columns] % 2:
             raise VerifyException(f"{sizes[columns]} columns have no two halves")
         sizes[rows], sizes[columns] = half(sizes[rows]), sizes[columns] // 2
@@ -215,7 +224,7 @@ class StrassenRightOp(StrassenFactor):
 
 
 @irdl_op_definition
-class StrassenOutputOp(NNOp):
+class StrassenOutputOp(StrassenOp):
     """
     The product of two matrices from the seven products of their parts, plus `b`.
 
@@ -231,11 +240,6 @@ class StrassenOutputOp(NNOp):
     x = operand_def()
     b = opt_operand_def()
 
-    rows = prop_def(default_value=to_attribute(0))
-    """The dimension of the rows, in the output."""
-    columns = prop_def(default_value=to_attribute(1))
-    """The dimension of the columns, in the output."""
-    merged = prop_def(default_value=to_attribute(0))
     size = prop_def(default_value=to_attribute(2))
     """How many rows the output has."""
 
@@ -245,18 +249,10 @@ class StrassenOutputOp(NNOp):
         require_same(self.operands)
         return [element_type(self.x)]
 
-    def axes(self) -> tuple[int, int]:
-        """The dimensions of rows and columns."""
-        return integer(self.rows), integer(self.columns)
-
     def shapes(self) -> Sequence[tuple[int, ...]]:
         x, merged = shape_of(self.x), integer(self.merged)
-        rows, columns = self.axes()
         sizes = list(x if merged else x[1:])
-        if rows == columns or not all(0 <= d < len(sizes) for d in (rows, columns)):
-            raise VerifyException(
-                f"rows {rows} and columns {columns} are not two dimensions of {sizes}"
-            )
+        rows, columns = self.checked_axes(sizes)
         if (sizes[columns] if merged else x[0]) % PRODUCTS:
             raise VerifyException(f"{list(x)} does not hold seven products")
         size = integer(self.size)
