@@ -159,7 +159,13 @@ def optimize_model(model: Model, options: CompileOptions) -> list[PassReport]:
 
 
 def compile_module(model: Model, target: str, options: CompileOptions) -> Artifact:
-    """Compile an imported model, which is used up."""
+    """
+    Compile an imported model, which is used up.
+
+    Raises:
+        CompileError: two outputs have one name.
+    """
+    check_output_names(model)
     facts = find_target(target_name(target, options))
     text = passes_text(target, options)
     optimize_model(model, options)
@@ -178,6 +184,17 @@ def compile_module(model: Model, target: str, options: CompileOptions) -> Artifa
     )
     options.observer.started("code", len(reports), len(reports) + 1)
     return emit(model, facts, options, tuple(text.split(",")), table)
+
+
+def check_output_names(model: Model) -> None:
+    """Refuse outputs of one name: results are found by their names."""
+    names = [port.name for port in model.outputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise CompileError(
+                f"{model.source}: there are two outputs '{name}'; rename one with an "
+                f"Identity node, or choose outputs with --output {name}"
+            )
 
 
 def tuned_table(target: str, options: CompileOptions) -> Table | None:

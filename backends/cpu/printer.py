@@ -22,7 +22,7 @@ from ...dialects.kernel.loops import FuncOp
 from ...dialects.kernel.tiles import TileType
 from ..functions import LIBRARY
 from ..leaves import Lines, Tile, flat_lines
-from .memory import MemoryPrinter
+from .calls import AT_ZERO, CallPrinter
 from .spelling import (
     CASTS,
     EXTREMES,
@@ -42,7 +42,7 @@ XMM = 4
 """Lanes of the smallest vector register that inline assembly can name."""
 
 
-class LLVMPrinter(MemoryPrinter):
+class LLVMPrinter(CallPrinter):
     """
     Prints `void name(ptr buffers, i64 begin, i64 end)`.
 
@@ -302,6 +302,8 @@ class LLVMPrinter(MemoryPrinter):
             return self.fma(a, b, c, result, width)
         if kind in EXTREMES:
             return self._extreme(EXTREMES[kind], operands, type_, width)
+        if kind in AT_ZERO:
+            return self.unless_zero(kind, operands[0], result, width)
         if kind in INTRINSICS:
             function = f"llvm.{INTRINSICS[kind]}.{suffix(result, width)}"
             return self.call(function, type_, [(type_, o) for o in operands])
@@ -317,7 +319,7 @@ class LLVMPrinter(MemoryPrinter):
                 target = spelled(element_name(result), width)
                 return self.call(function, target, [(type_, operands[0])])
             case _ if kind in LIBRARY:
-                return self._library(LIBRARY[kind], operands[0], result, width)
+                return self.library(LIBRARY[kind], operands[0], result, width)
             case _:
                 raise NotImplementedError(f"no LLVM spelling of {op.name}")
 
@@ -377,16 +379,3 @@ class LLVMPrinter(MemoryPrinter):
         short = spelled("i16", width)
         narrow = self.value(f"trunc {whole} {chosen} to {short}")
         return self.value(f"bitcast {short} {narrow} to {spelled('bfloat', width)}")
-
-    def _library(self, name: str, operand: str, element: Attribute, width: int) -> str:
-        """A call of the C library for each lane."""
-        scalar = element_name(element)
-        function = name + ("f" if scalar == "float" else "")
-        if width == 1:
-            return self.call(function, scalar, [(scalar, operand)])
-        vector = spelled(scalar, width)
-        results: list[str] = []
-        for lane in range(width):
-            part = self.value(f"extractelement {vector} {operand}, i64 {lane}")
-            results.append(self.call(function, scalar, [(scalar, part)]))
-        return self.from_lanes(results, element)

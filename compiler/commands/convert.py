@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ...runtime.errors import OvcError
 from ..options import CompileOptions
 from .compile import Json, Quiet, Samples, VerifyEach, check_writable
 from .console import human_bytes, note, print_json, show, watching
@@ -48,6 +49,8 @@ def convert_command(
     kind = _kind(emit, file)
     place = file or Path(f"{model.stem}-optimized{KINDS[kind]}")
     check_writable(place)
+    if place.exists() and not place.is_file():
+        raise OvcError(f"{place}: cannot be written: it is not an ordinary file")
     records = Records(report, opt_log)
     for written in (report, opt_log):
         if written is not None:

@@ -25,7 +25,7 @@ from ...dialects.kernel.scalar import Scalar
 from ...runtime.errors import CompileError
 from ..targets import find_target
 from . import angles, exponentials
-from .formula import Formula, NestPass, constant_of, scalar
+from .formula import LIBRARY, Formula, NestPass, constant_of, scalar
 
 Expansion: TypeAlias = Callable[..., Scalar]
 """The formula of a function: from a `Formula` and the function's arguments."""
@@ -48,7 +48,10 @@ EXPANSIONS: dict[str, tuple[type[Operation], Expansion]] = {
     "acos": (math.AcosOp, angles.acos),
     "atan": (math.AtanOp, angles.atan),
 }
-"""Those of pow, sin, cos and tan use double precision inside."""
+"""
+Those of pow, sin, cos and tan use double precision inside. Of large arguments the last three
+leave the function itself, marked, for the C library.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,9 @@ class ExpandMathPass(NestPass):
                 if power is not None:
                     return power
             expansion = formulas.get(type(op))
-            if expansion is None or not isinstance(op.results[0].type, Float32Type):
+            if expansion is None or LIBRARY in op.attributes:
+                return None
+            if not isinstance(op.results[0].type, Float32Type):
                 return None
             return expansion(f, *(scalar(f, operand) for operand in op.operands))
 

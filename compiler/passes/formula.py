@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp
+from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, UnitAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from ...dialects.kernel.build import Nest
@@ -29,6 +29,9 @@ BITS = {
 
 INFINITY = float("inf")
 NAN = float("nan")
+
+LIBRARY = "library"
+"""Marks functions that formulas leave to the C library."""
 
 Choice: TypeAlias = Callable[["Formula", Operation], Scalar | None]
 """Writes what takes the place of an operation, or declines."""
@@ -115,6 +118,13 @@ class Formula(Nest):
         """The magnitude of one and the sign of the other."""
         op = math.CopySignOp(magnitude.value, sign.value)
         return Scalar(self, self.emit(op), magnitude.dtype)
+
+    def left_to_library(self, x: Scalar) -> Scalar:
+        """`x`, which a function of the C library computes: no formula takes its place."""
+        op = x.value.owner
+        assert isinstance(op, Operation)
+        op.attributes[LIBRARY] = UnitAttr()
+        return x
 
     def bits(self, x: Scalar) -> Scalar:
         """The bits of a floating-point number as an unsigned integer, or back."""

@@ -75,7 +75,7 @@ class UseStrassenPass(FunctionPass):
         target = find_target(self.target)
         if self.choose == "never" or (self.choose == "auto" and target.items > 1):
             return 0  # the costs above are those of processors
-        rewriter = Rewriter(self, target)
+        rewriter = Rewriter(self, target, samples_of(body))
         for op in list(body.ops):
             layer = None if is_kept(op) else Layer.of(op)
             if layer is not None:
@@ -169,6 +169,14 @@ class Layer:
         rows = shape_of(self.op.output)[self.rows]
         return rows > 1 and wide and columns % (2 * lanes) == 0 and inner % step == 0
 
+    def pairs_samples(self, samples: int) -> bool:
+        """
+        Whether the dimension that is cut may hold samples. What is computed of one must
+        not depend on another: large numbers would cost small ones digits, and NaN spread.
+        """
+        rows = shape_of(self.op.output)[self.rows]
+        return not self.merged and samples > 1 and (self.rows == 0 or rows == samples)
+
     def direct_cost(self) -> float:
         """Multiplications of the direct product, and its weights' way."""
         rows, columns, inner = self.sizes
@@ -186,12 +194,19 @@ class Layer:
         return share * columns * inner * (pairs + STREAM * 4) + sums
 
 
+def samples_of(body: Block) -> int:
+    """The largest leading size of the network's inputs."""
+    return max((shape_of(a)[0] for a in body.args if shape_of(a)), default=1)
+
+
 @dataclass
 class Rewriter:
     """Rewrites the layers of one function."""
 
     options: UseStrassenPass
     target: Target
+    samples: int
+    """How many samples the network takes at once."""
     count: int = 0
     known: dict[Any, ConstantOp] = field(default_factory=dict[Any, ConstantOp])
     """The parts of weights, which several layers may read."""
@@ -209,6 +224,8 @@ class Rewriter:
         """Why a layer stays; empty if it does not."""
         if not layer.fits(self.target.lanes):
             return "its rows or columns do not fall into halves"
+        if layer.pairs_samples(self.samples):
+            return "its rows may be samples of a batch, which must not meet"
         limit = GAIN * layer.direct_cost()
         if self.options.choose == "auto" and layer.cost(self.target.cache) >= limit:
             return "it is as fast directly"

@@ -75,14 +75,22 @@ class Table:
     weights: Array
 
 
+TIE = 1e-6
+"""How far from the middle of two elements a coordinate may be and be as near to both."""
+
+
 def nearest(axis: Resized, coordinates: Array, rounding: str) -> Array:
-    """The index nearest to each coordinate, `[O]`."""
+    """
+    The index nearest to each coordinate, `[O]`.
+
+    Coordinates are rounded, so those in the middle are met within `TIE`, as in onnxruntime.
+    """
     shrinks = axis.scale < 1
     match rounding:
         case "round_prefer_floor":
-            rounded = np.ceil(coordinates - np.float32(0.5))
+            rounded = np.ceil(coordinates.astype(np.float64) - (0.5 + TIE))
         case "round_prefer_ceil":
-            rounded = np.floor(coordinates + np.float32(0.5))
+            rounded = np.floor(coordinates.astype(np.float64) + (0.5 + TIE))
         case "ceil" | "simple" if rounding == "ceil" or shrinks:
             rounded = np.ceil(coordinates)
         case _:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from xdsl.dialects.builtin import BFloat16Type, Float16Type, f32
 from xdsl.ir import Attribute
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
@@ -22,6 +23,7 @@ from .base import (
 )
 from .common import INT64, NUMBERS, as_ints, grid, positions, require
 from .numeric import widened
+from .running import Line, running_sums
 
 if TYPE_CHECKING:
     from ..kernel.build import Loops, Nest, Scalar
@@ -221,16 +223,12 @@ class CumsumOp(NNOp):
         shape = shape_of(self.x)
         (place,) = constant_ints(self.axis, "axis") or [0]
         axis = normalized_axis(place, len(shape))
-        n = k.nest({**{f"d{i}": s for i, s in enumerate(shape)}, "other": shape[axis]})
-        *own, other = n.indices
-        there = [*own]
-        there[axis] = other
-        first, last = other, own[axis]
-        if integer(self.reverse):
-            first, last = last, first
-        counted = n.index(last - first) >= (1 if integer(self.exclusive) else 0)
-        value = n.where(counted, n.read(self.x, there), 0)
-        n.write(n.sum(value, over=["other"]), self.output, own)
+        others = tuple(n for d, n in enumerate(shape) if d != axis)
+        line = Line(axis, shape[axis], others, bool(integer(self.reverse)))
+        element = element_type(self.x)
+        sums = f32 if isinstance(element, Float16Type | BFloat16Type) else element
+        inclusive = not integer(self.exclusive)
+        running_sums(k, self.x, self.output, line, sums, inclusive)
 
 
 @irdl_op_definition

@@ -288,3 +288,26 @@ def test_ovc_opt_finds_the_weights_of_a_text(text: Path) -> None:
 
     assert done.exit_code == 0, done.output
     assert 'loc("conv1")' in done.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_convert_leaves_devices_alone(command: Command, model: Path) -> None:
+    done = command("convert", model, *SHAPE, "-o", "/dev/full")
+
+    assert done.code != 0
+    assert "/dev/full: cannot be written: it is not an ordinary file" in done.err
+    assert not Path("/dev/full.mlir").exists()
+
+
+def test_two_outputs_of_one_name(command: Command, model: Path, tmp_path: Path) -> None:
+    proto = onnx.load(model)
+    proto.graph.output.append(proto.graph.output[0])
+    name = proto.graph.output[0].name
+    twice, place = tmp_path / "twice.onnx", tmp_path / "m.ovc"
+    onnx.save(proto, twice)
+
+    done = command("compile", twice, *SHAPE, "-o", place)
+
+    assert done.code != 0
+    assert f"there are two outputs '{name}'; rename one" in done.err
+    assert command("compile", twice, *SHAPE, "-o", place, "--output", name).code == 0

@@ -6,8 +6,9 @@ import numpy as np
 from xdsl.ir import SSAValue
 
 from ....dialects import nn
-from ....dialects.types import Array, is_static, shape_of, value_dtype
+from ....dialects.types import Array, dtype_of, is_static, shape_of, value_dtype
 from .node import Node, Row
+from .tensors import element_of_onnx
 
 
 def fourier_matrix(
@@ -112,4 +113,50 @@ def stft(node: Node) -> SSAValue:
     return node.build(nn.ReshapeOp, product, shape)
 
 
-SIGNAL: dict[str, Row] = {"DFT": dft, "STFT": stft}
+MEL = 2595 / np.log(10)
+"""`mel(f) = MEL log(1 + f / 700)`"""
+
+
+def mel_matrix(
+    bands: int, length: int, rate: int, lowest: float, highest: float
+) -> Array:
+    """
+    Triangles that overlap by half, `[length // 2 + 1, bands]`, their edges equally far
+    apart on the mel scale and rounded down to bins of a transform of `length` points.
+    """
+    low, high = (MEL * np.log1p(f / 700) for f in (lowest, highest))
+    edges = low + np.arange(bands + 2) * ((high - low) / (bands + 2))
+    hertz = 700 * np.expm1(edges / MEL)
+    left, peak, right = (
+        np.floor((length + 1) * hertz / rate)[i : i + bands] for i in range(3)
+    )
+    bins = np.arange(length // 2 + 1)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = (bins - left) / (peak - left)
+        falling = (right - bins) / (right - peak)
+    rises, falls = (bins >= left) & (bins < peak), (bins > peak) & (bins < right)
+    return np.where(
+        bins == peak, 1, np.where(rises, rising, np.where(falls, falling, 0))
+    )
+
+
+def mel_weight_matrix(node: Node) -> SSAValue:
+    """A constant: all that decides about it must be known."""
+    names = ("number of bands", "length", "rate", "lower edge", "upper edge")
+    given = [node.constant(i, name) for i, name in enumerate(names)]
+    bands, length, rate, low, high = (n.reshape(-1)[0] for n in given if n is not None)
+    if not (bands > 0 and length > 0 and rate > 0 and 0 <= low <= high <= rate):
+        node.refuse(
+            f"bands {bands}, length {length}, rate {rate} and edges {low} and {high} do "
+            "not give bands below the rate"
+        )
+    matrix = mel_matrix(int(bands), int(length), int(rate), float(low), float(high))
+    dtype = dtype_of(element_of_onnx(node.attribute("output_datatype")))
+    return node.literal(matrix.astype(dtype), dtype)
+
+
+SIGNAL: dict[str, Row] = {
+    "DFT": dft,
+    "MelWeightMatrix": mel_weight_matrix,
+    "STFT": stft,
+}

@@ -30,20 +30,32 @@ def numbers(*shape: int, seed: int = 0) -> Array:
     return whole_numbers(np.random.default_rng(seed), shape)
 
 
+def test_samples_of_a_batch_never_meet() -> None:
+    """Rows are tokens where a network takes one sample, else they may be samples."""
+    for input_shape, rows, legal in [
+        ([1, 128], [4, 32], True),
+        ([4, 32], None, False),
+        ([2, 4, 32], None, True),
+        ([4, 4, 32], None, False),
+        ([2, 4, 32], [8, 32], False),
+    ]:
+        net = NetworkBuilder(input_shape)
+        x = net.values[0]
+        if rows is not None:
+            x = net.add(nn.ReshapeOp, x, net.ints(*rows))
+        net.add(nn.MatmulOp, x, net.constant(numbers(32, 32)))
+        count = UseStrassenPass(choose="always").count(net.finish())
+        assert count == int(legal), (input_shape, rows)
+
+
 def product(
     rows: Sequence[int] = (20,),
     inner: int = 64,
     columns: int = 96,
-    transposed: bool = False,
 ) -> NetworkBuilder:
-    net = NetworkBuilder([*rows, inner])
-    if transposed:
-        w, c = numbers(columns, inner), numbers(columns, seed=1)
-        w, c = net.constant(w), net.constant(c)
-        net.add(nn.GemmOp, net.values[0], w, c, transB=1)
-    else:
-        w = net.constant(numbers(inner, columns))
-        net.add(nn.MatmulOp, net.values[0], w)
+    net = NetworkBuilder([1, *rows, inner])
+    w = net.constant(numbers(inner, columns))
+    net.add(nn.MatmulOp, net.values[0], w)
     return net
 
 
@@ -92,9 +104,10 @@ def test_convolutions_are_kept(size: tuple[int, ...], inner: int, columns: int) 
 
 @pytest.mark.parametrize("shape", [(96,), (1, 96), (20, 1), (20, 96), (1,)])
 def test_gemms_are_kept(shape: tuple[int, ...]) -> None:
-    net = NetworkBuilder([20, 64])
+    net = NetworkBuilder([1, 20 * 64])
+    x = net.add(nn.ReshapeOp, net.values[0], net.ints(20, 64))
     w, c = net.constant(numbers(96, 64)), net.constant(numbers(*shape, seed=2))
-    net.add(nn.GemmOp, net.values[0], w, c, transB=1)
+    net.add(nn.GemmOp, x, w, c, transB=1)
     check(net.finish())
 
 
@@ -174,7 +187,7 @@ def test_many_rows_and_wide_layers_win() -> None:
 
 
 def test_layers_of_the_same_weights_share_their_parts() -> None:
-    net = NetworkBuilder([4, 64], [6, 64])
+    net = NetworkBuilder([1, 4, 64], [1, 6, 64])
     w = net.constant(numbers(64, 64))
     outputs = [net.add(nn.MatmulOp, x, w) for x in net.values[:2]]
     module = net.finish(*outputs)

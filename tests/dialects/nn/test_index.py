@@ -73,6 +73,18 @@ CASES = [
     ("CumSum", nn.CumsumOp, [X, np.array(-1, np.int64)], {"exclusive": 1}),
     ("CumSum", nn.CumsumOp, [X, np.array(0, np.int64)], {"reverse": 1}),
     ("CumSum", nn.CumsumOp, [X, ints([0])], {"reverse": 1, "exclusive": 1}),
+    *[
+        (
+            "CumSum",
+            nn.CumsumOp,
+            [count(*shape) % 7 - 3, ints([axis])],
+            {"reverse": reverse, "exclusive": exclusive},
+        )
+        for n in (64, 65, 80, 81, 1040, 1041, 1057)
+        for shape, axis in (((2, n), 1), ((n, 2), 0))
+        for reverse in (0, 1)
+        for exclusive in (0, 1)
+    ],
     ("OneHot", nn.OneHotOp, [ints([0, -1, 7, 2]), ints(3), count(2)], {}),
     ("OneHot", nn.OneHotOp, [ints([[0, 2]]), ints([4]), ints([5, 9])], {"axis": 0}),
 ]

@@ -49,6 +49,24 @@ def test_nearest(scales, transformation, rounding, run_onnx, check_meaning) -> N
     check(operands([1, 2, 8, 5], scales), attributes, run_onnx, check_meaning)
 
 
+@pytest.mark.parametrize("rounding", ["round_prefer_floor", "round_prefer_ceil"])
+@pytest.mark.parametrize("transformation", ["asymmetric", "half_pixel"])
+@pytest.mark.parametrize(
+    ("size", "new"), [(7, 4), (7, 38), (28, 2), (20, 26), (28, 8), (57, 38), (49, 14)]
+)
+def test_nearest_in_the_middle(
+    size, new, transformation, rounding, run_onnx, check_meaning
+) -> None:
+    """Coordinates are no exact halves in single precision, but count as such."""
+    attributes = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": transformation,
+        "nearest_mode": rounding,
+    }
+    inputs = operands([1, 1, size], sizes=[1, 1, new])
+    check(inputs, attributes, run_onnx, check_meaning)
+
+
 @pytest.mark.parametrize("transformation", TABLE)
 @pytest.mark.parametrize(
     ("x", "sizes"),

@@ -682,8 +682,49 @@ SIGNALS = [
     ),
 ]
 
+POOLED = {"x": floats(1, 2, 2, 3), "i": RNG.permutation(48)[:12].reshape(1, 2, 2, 3)}
+UNPOOL = {"kernel_shape": [2, 2], "strides": [2, 2]}
+UNPOOLED = [
+    Case("max-unpool", 11, node("MaxUnpool", "x i", "y", **UNPOOL), POOLED),
+    Case(
+        "max-unpool-larger",
+        22,
+        node("MaxUnpool", "x i s", "y", **UNPOOL),
+        POOLED,
+        {"s": ints(1, 2, 5, 7)},
+    ),
+    Case(
+        "max-unpool-pads",
+        11,
+        node("MaxUnpool", "x i", "y", kernel_shape=[3, 4], pads=[1, 1, 0, 1]),
+        {"x": floats(1, 1, 3, 4), "i": RNG.permutation(20)[:12].reshape(1, 1, 3, 4)},
+    ),
+]
+MEL = [
+    Case(
+        f"mel-{bands}-{length}",
+        17,
+        node("MelWeightMatrix", "b n r l h", "y"),
+        {},
+        {
+            "b": np.array(bands, np.int64),
+            "n": np.array(length, np.int64),
+            "r": np.array(16000, np.int64),
+            "l": np.array(low, np.float32),
+            "h": np.array(high, np.float32),
+        },
+    )
+    for bands, length, low, high in [
+        (8, 16, 0, 8000),
+        (40, 512, 20, 7600),
+        (3, 9, 5, 99),
+    ]
+]
+
 CASES = [
     *SIGNALS,
+    *UNPOOLED,
+    *MEL,
     *MOVED,
     *REDUCTIONS,
     *SOFTMAX,
@@ -716,7 +757,14 @@ def test_row_agrees_with_onnxruntime(tmp_path: Path, case: Case) -> None:
     run_case(tmp_path, case)
 
 
-NEEDS_SHAPES = ("group-norm-18", "dft", "stft", "reverse-sequence", "quantize-blocks")
+NEEDS_SHAPES = (
+    "group-norm-18",
+    "dft",
+    "stft",
+    "max-unpool",
+    "reverse-sequence",
+    "quantize-blocks",
+)
 
 
 @pytest.mark.parametrize(
